@@ -1,0 +1,57 @@
+"""Matching engines: one contract, several structures.
+
+Which structure keeps resting orders so that the next command is answered fastest? Each of these
+gives the same events, byte for byte; ``reference`` is the oracle that the others are held against.
+
+============  =========================================  ==========  ==========  ============
+engine        structure                                  add         cancel      next best
+============  =========================================  ==========  ==========  ============
+reference     dict of price to list of orders, Python    O(m)        O(n)        O(m)
+sorted_array  one array a side in price order, Numba     O(n)        O(n)        O(1)
+binary_heap   heapq with lazy deletion, Python           O(log n)    O(1)        O(log n)
+price_ladder  64-tick pages behind a hash, Numba         O(1)        O(1)        O(1)
+============  =========================================  ==========  ==========  ============
+
+n live orders, m price levels. ``IMPLEMENTATIONS`` is the one registry that tests, experiments,
+plots and panels read. Adding a rival is one file and one entry here.
+"""
+
+from engines.matching.api import Clock, Feature, Implementation, MatchingEngine
+
+_ALL = frozenset(Feature)
+
+IMPLEMENTATIONS: dict[str, Implementation] = {
+    entry.name: entry
+    for entry in (
+        Implementation(
+            "reference",
+            "the oracle: dicts and lists in plain Python, obviously right",
+            *("O(m)", "O(n)", "O(m)"),
+            _ALL,
+            "engines.matching.reference:Reference",
+        ),
+        Implementation(
+            "sorted_array",
+            "numpy arrays kept in price order, matched by Numba: the log's first engine",
+            *("O(n)", "O(n)", "O(1)"),
+            _ALL,
+            "engines.matching.sorted_array:SortedArray",
+        ),
+        Implementation(
+            "binary_heap",
+            "heapq over slotted orders with lazy deletion: the log's second engine",
+            *("O(log n)", "O(1)", "O(log n)"),
+            _ALL,
+            "engines.matching.binary_heap:BinaryHeap",
+        ),
+        Implementation(
+            "price_ladder",
+            "pages of 64 ticks behind one hash directory, bitmaps to the next level, Numba",
+            *("O(1)", "O(1)", "O(1)"),
+            _ALL,
+            "engines.matching.price_ladder:PriceLadder",
+        ),
+    )
+}
+
+__all__ = ["IMPLEMENTATIONS", "Clock", "Feature", "Implementation", "MatchingEngine"]

@@ -1,0 +1,284 @@
+"""The record schema: the only place that knows how commands, events and orders are laid out.
+
+A command is 64 bytes, one cache line, and so is an event. All integers are little-endian.
+
+::
+
+    command
+    0        8        16       24       32   36   40   44   48   52   56 58 59 60 61 62 63
+    ┌────────┬────────┬────────┬────────┬────┬────┬────┬────┬────┬────┬──┬──┬──┬──┬──┬──┐
+    │sequence│time_ns │order_id│ ref    │pric│stop│quan│disp│min │ownr│sy│ki│ty│si│ti│st│flags
+    └────────┴────────┴────────┴────────┴────┴────┴────┴────┴────┴────┴──┴──┴──┴──┴──┴──┘
+    event
+    0        8        16       24       32   36   40   44   48   52   56   60 62 63
+    ┌────────┬────────┬────────┬────────┬────┬────┬────┬────┬────┬────┬────┬──┬──┬──┐
+    │sequence│time_ns │order_id│other_id│pric│quan│rema│othr│ownr│othr│indx│sy│ki│re│
+    └────────┴────────┴────────┴────────┴────┴────┴────┴────┴────┴────┴────┴──┴──┴──┘
+
+Bytes that a command does not use are zero, so an all-zero record is no command at all: every kind
+starts at 1. The codes of an order (type, side, time in force) start at 0 with the plainest.
+
+An event's ``kind`` byte holds the kind in its low six bits, the side of ``order_id`` in bit 6 and
+"last event of its command" in bit 7.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import IntEnum, IntFlag
+
+import numpy as np
+
+COMMAND = np.dtype(
+    [
+        ("sequence", "<u8"),
+        ("time_ns", "<i8"),
+        ("order_id", "<u8"),
+        ("ref", "<u8"),
+        ("price", "<i4"),
+        ("stop_price", "<i4"),
+        ("quantity", "<i4"),
+        ("display_quantity", "<i4"),
+        ("min_quantity", "<i4"),
+        ("owner", "<u4"),
+        ("symbol", "<u2"),
+        ("kind", "u1"),
+        ("order_type", "u1"),
+        ("side", "u1"),
+        ("tif", "u1"),
+        ("stp", "u1"),
+        ("flags", "u1"),
+    ]
+)
+EVENT = np.dtype(
+    [
+        ("sequence", "<u8"),
+        ("time_ns", "<i8"),
+        ("order_id", "<u8"),
+        ("other_id", "<u8"),
+        ("price", "<i4"),
+        ("quantity", "<i4"),
+        ("remaining", "<i4"),
+        ("other_remaining", "<i4"),
+        ("owner", "<u4"),
+        ("other_owner", "<u4"),
+        ("index", "<u4"),
+        ("symbol", "<u2"),
+        ("kind", "u1"),
+        ("reason", "u1"),
+    ]
+)
+
+# What an engine shows of itself. A live order:
+ORDER = np.dtype(
+    [
+        ("order_id", "<u8"),
+        ("price", "<i4"),
+        ("quantity", "<i4"),  # remaining
+        ("owner", "<u4"),
+        ("symbol", "<u2"),
+        ("side", "u1"),
+        ("flags", "u1"),
+    ]
+)
+# a price level of the displayed book:
+LEVEL = np.dtype([("price", "<i4"), ("count", "<u4"), ("quantity", "<i8")])
+# a symbol's own state, listed only where it differs from (continuous, no trade yet):
+SYMBOL = np.dtype([("symbol", "<u2"), ("state", "u1"), ("flags", "u1"), ("last_price", "<i4")])
+# and the head of a snapshot; behind it stand its orders, its symbols, its undelivered events.
+SNAPSHOT = np.dtype(
+    [
+        ("magic", "S8"),
+        ("version", "<u4"),
+        ("symbols", "<u4"),
+        ("orders", "<u8"),
+        ("events", "<u8"),
+        ("last_sequence", "<u8"),
+        ("reserved", "<u8", 3),
+    ]
+)
+SNAPSHOT_MAGIC = b"XLABBOOK"
+SNAPSHOT_VERSION = 1
+
+PRICE_MAX = 2**31 - 1
+QUANTITY_MAX = 2**31 - 1
+ALL_SYMBOLS = 65535
+ALL_SIDES = 2
+ANY_OWNER = 0
+
+KIND_MASK = 0x3F
+SIDE_BIT = 0x40
+LAST_BIT = 0x80
+
+
+class CommandKind(IntEnum):
+    """What a command asks for."""
+
+    NEW = 1
+    CANCEL = 2
+    REDUCE = 3
+    REPLACE = 4
+    MASS_CANCEL = 5
+    TICK = 6
+    STATE = 7
+    COLLAR = 8
+    LIMITS = 9
+    KILL = 10
+    DEFINE = 11
+
+
+class EventKind(IntEnum):
+    """What happened."""
+
+    ACCEPTED = 1
+    TRADE = 2
+    RESTED = 3
+    REFRESHED = 4
+    REDUCED = 5
+    REPLACED = 6
+    CANCELLED = 7
+    EXPIRED = 8
+    TRIGGERED = 9
+    REJECTED = 10
+    STATE = 11
+    AUCTION = 12
+    DONE = 13
+
+
+class OrderType(IntEnum):
+    """How an order sets its price."""
+
+    LIMIT = 0
+    MARKET = 1
+    STOP = 2
+    STOP_LIMIT = 3
+    TRAILING_STOP = 4
+    TRAILING_STOP_LIMIT = 5
+
+
+class Side(IntEnum):
+    """The side of the order."""
+
+    BUY = 0
+    SELL = 1
+
+
+class TimeInForce(IntEnum):
+    """How long an order may live."""
+
+    GTC = 0
+    IOC = 1
+    FOK = 2
+    DAY = 3
+    GTD = 4
+
+
+class SelfTradePrevention(IntEnum):
+    """What happens when an owner's order would meet another of the same owner."""
+
+    NONE = 0
+    CANCEL_NEWEST = 1
+    CANCEL_OLDEST = 2
+    CANCEL_BOTH = 3
+    DECREMENT = 4
+
+
+class Flag(IntFlag):
+    """Bits of a command's ``flags``."""
+
+    POST_ONLY = 1
+    REPRICE = 2
+    ALL_OR_NONE = 4
+
+
+class TradingState(IntEnum):
+    """The trading state of a symbol; a book starts in continuous trading."""
+
+    CONTINUOUS = 0
+    PRE_OPEN = 1
+    OPENING_CALL = 2
+    HALTED = 3
+    CLOSING_CALL = 4
+    CLOSED = 5
+
+
+class Reason(IntEnum):
+    """Why: of a reject, of a cancel, of a replace. 1 to 99 are rejects, in the order of the checks."""
+
+    NONE = 0
+    # rejects: kind, symbol, state
+    UNKNOWN_KIND = 1
+    UNSUPPORTED = 2
+    UNKNOWN_SYMBOL = 3
+    WRONG_STATE = 4
+    # rejects: fields
+    BAD_ID = 10
+    BAD_SIDE = 11
+    BAD_ORDER_TYPE = 12
+    BAD_TIF = 13
+    BAD_STP = 14
+    BAD_FLAGS = 15
+    BAD_QUANTITY = 16
+    BAD_PRICE = 17
+    BAD_STOP_PRICE = 18
+    BAD_DISPLAY_QUANTITY = 19
+    BAD_MIN_QUANTITY = 20
+    BAD_TIME = 21
+    # rejects: id
+    UNKNOWN_ORDER = 30
+    DUPLICATE_ID = 31
+    # rejects: risk, collar, fill-or-kill and post-only, capacity
+    OVER_QUANTITY_LIMIT = 40
+    OVER_NOTIONAL_LIMIT = 41
+    OVER_ORDER_LIMIT = 42
+    KILLED = 43
+    OUTSIDE_COLLAR = 50
+    NOT_FILLABLE = 60
+    WOULD_TAKE = 61
+    BELOW_MIN_QUANTITY = 62
+    BOOK_FULL = 70
+    # ends of an order
+    REQUESTED = 100
+    REDUCED_TO_ZERO = 101
+    IOC_RESIDUE = 102
+    MARKET_RESIDUE = 103
+    COLLAR_RESIDUE = 104
+    SELF_TRADE = 105
+    MASS_CANCELLED = 106
+    KILL_SWITCH = 107
+    DAY_ENDED = 108
+    TIME_REACHED = 109
+    # what a replace did to the order's place in its queue
+    PRIORITY_KEPT = 120
+    PRIORITY_LOST = 121
+
+
+def event_kinds(events: np.ndarray) -> np.ndarray:
+    """Return the kind of each event without the side and last bits, u1, same shape."""
+    return events["kind"] & KIND_MASK
+
+
+def book_digest(orders: np.ndarray, symbols: np.ndarray) -> str:
+    """Return 16 hex digits over a book's content.
+
+    Parameters
+    ----------
+    orders
+        ``ORDER`` records of every live order, by symbol, then side, then priority.
+    symbols
+        ``SYMBOL`` records by symbol, only those that differ from (continuous, no trade yet).
+
+    Returns
+    -------
+    str
+        BLAKE2b of 8 bytes. Equal books give equal digests on every engine.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(len(orders).to_bytes(8, "little"))
+    digest.update(np.ascontiguousarray(orders).view(np.uint8))
+    digest.update(np.ascontiguousarray(symbols).view(np.uint8))
+    return digest.hexdigest()
+
+
+assert COMMAND.itemsize == EVENT.itemsize == SNAPSHOT.itemsize == 64
+assert ORDER.itemsize == 24 and LEVEL.itemsize == 16 and SYMBOL.itemsize == 8
