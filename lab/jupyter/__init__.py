@@ -1,1 +1,1 @@
-"""JupyterLab as the lab opens it: its settings (``labconfig``) and how it is started (``launch``)."""
+"""JupyterLab as the lab opens it: its settings (``labconfig``), how it starts (``launch``)."""

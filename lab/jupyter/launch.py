@@ -155,9 +155,7 @@ def open_lab(
     InputError
         There is no such notebook in the checkout.
     """
-    command = arguments(
-        notebook_in_checkout(notebook), port, browser and has_browser(os.environ)
-    )
+    command = arguments(notebook_in_checkout(notebook), port, browser and has_browser(os.environ))
     STATE_FOLDER.mkdir(exist_ok=True)
     print("starting JupyterLab; Ctrl-C here ends it", flush=True)
     os.execve(command[0], command, environment(os.environ))

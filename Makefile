@@ -1,0 +1,112 @@
+# `make lab` and `make test` do all their own set-up. Every path here is relative, because make
+# splits names at spaces and a checkout may lie in a folder that has one.
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test soak lint setup lock FORCE
+unexport PYTHONPATH PYTHONHOME
+
+python := .venv/bin/python
+pip := $(python) -m pip --disable-pip-version-check --no-input
+kernels := $(shell find engines lab/workloads lab/measure lab/warm.py -name '*.py' 2>/dev/null)
+
+# A checkout that was moved, a Python that was removed or one asked for by name (PYTHON=…) means
+# that .venv must be made anew, whatever its stamps say.
+version := -c "import sys; print(sys.version)"
+sound := $(shell \
+	[ "$$(cat .venv/.checkout 2>/dev/null)" = "$$(pwd -P)" ] && \
+	here="$$($(python) $(version) 2>/dev/null)" && \
+	{ [ -z "$(PYTHON)" ] || [ "$$("$(PYTHON)" $(version) 2>/dev/null)" = "$$here" ]; } && echo yes)
+ifneq ($(sound),yes)
+.venv/.installed: FORCE
+endif
+
+help:
+	@echo "make lab     set up, then open JupyterLab on the start notebook"
+	@echo "make test    set up, then run the tests (ARGS='-k ladder' for some of them)"
+	@echo "make setup   make .venv from requirements.lock and compile the kernels"
+	@echo "make soak    set up, then run the tests that take long"
+	@echo "make lint    set up, then ruff and mypy"
+	@echo "make lock    make requirements.lock anew from pyproject.toml"
+	@echo "PYTHON=…     the Python to set up with (default: the newest of 3.13, 3.12, 3.11)"
+
+lab: setup
+	@$(python) -m lab open
+
+test: setup
+	@$(python) -m pytest $(ARGS)
+
+soak: setup
+	@$(python) -m pytest -m soak $(ARGS)
+
+lint: setup
+	@$(python) -m ruff check
+	@$(python) -m ruff format --check
+	@$(python) -m mypy engines lab
+
+setup: .venv/.compiled
+
+.venv/.compiled: .venv/.installed $(kernels)
+	@rm -f $@
+	@echo "[4/4] compiling the kernels into the cache"
+	@$(python) -m lab.warm
+	@touch $@
+
+# The stamp goes first and comes back last: what an interrupted run leaves never looks finished.
+.venv/.installed: requirements.lock pyproject.toml
+	@rm -f $@
+	@set -eu; if [ "$(sound)" != yes ]; then \
+		$(choose_python); \
+		echo "[1/4] making .venv with $$chosen ($$("$$chosen" $(version) | cut -d' ' -f1))"; \
+		"$$chosen" -m venv --clear .venv; \
+		pwd -P > .venv/.checkout; \
+	fi
+	@echo "[2/4] installing the locked packages (a minute or two)"
+	@{ $(pip) install --require-hashes --only-binary :all: -r requirements.lock \
+		|| echo failed; } | { $(count_packages); }
+	@echo "[3/4] installing exchange-lab itself"
+	@$(pip) install --quiet --no-build-isolation --no-deps --no-index --editable .
+	@touch $@
+
+# Leaves the name of a Python that can make an environment in $chosen.
+define choose_python
+	set -- python3.13 python3.12 python3.11 python3; \
+	if [ -n "$(PYTHON)" ]; then set -- "$(PYTHON)"; fi; \
+	chosen=; bare=; \
+	for name do \
+		"$$name" -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null || continue; \
+		if "$$name" -c "import venv, ensurepip" 2>/dev/null; then chosen=$$name; break; fi; \
+		bare=$${bare:-$$name}; \
+	done; \
+	if [ -z "$$chosen" ] && [ -n "$$bare" ]; then \
+		package=$$("$$bare" -c "import sys; print('python%d.%d-venv' % sys.version_info[:2])"); \
+		echo "$$bare cannot make an environment: its ensurepip is missing;" \
+			"on Debian and Ubuntu: apt install $$package" >&2; \
+		exit 1; \
+	elif [ -z "$$chosen" ]; then \
+		echo "no Python 3.11 or newer among: $$*; install one (Debian, Ubuntu:" \
+			"apt install python3 python3-venv) or name it: make setup PYTHON=…" >&2; \
+		exit 1; \
+	fi
+endef
+
+# Turns pip's talk into a count. pip says first which packages this Python does not need.
+define count_packages
+	total=$$(grep -c '^[A-Za-z].*==' requirements.lock); count=0; \
+	while IFS= read -r line; do case "$$line" in \
+		"Ignoring "*) total=$$((total - 1));; \
+		"Collecting "*|"Requirement already "*) \
+			count=$$((count + 1)); \
+			if [ -t 1 ]; then printf '\r      %d of %d' $$count $$total; \
+			elif [ $$((count % 25)) -eq 0 ]; then echo "      $$count of $$total"; fi;; \
+		"Installing "*) \
+			if [ -t 1 ]; then printf '\r'; fi; echo "      unpacking $$total packages";; \
+		failed) exit 1;; \
+	esac; done; \
+	if [ -t 1 ]; then printf '\r'; fi
+endef
+
+lock:
+	@$(python) -m uv --version >/dev/null 2>&1 || $(pip) install --quiet uv
+	@$(python) -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-header --upgrade --quiet --output-file requirements.lock
+	@echo "requirements.lock is new; make test installs it and shows whether it holds"
