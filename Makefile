@@ -61,8 +61,8 @@ setup: .venv/.compiled
 		pwd -P > .venv/.checkout; \
 	fi
 	@echo "[2/4] installing the locked packages (a minute or two)"
-	@{ $(pip) install --require-hashes --only-binary :all: -r requirements.lock \
-		|| echo failed; } | { $(count_packages); }
+	@{ $(pip) install --require-hashes --only-binary :all: --progress-bar off \
+		-r requirements.lock || echo failed; } | { $(count_packages); }
 	@echo "[3/4] installing exchange-lab itself"
 	@$(pip) install --quiet --no-build-isolation --no-deps --no-index --editable .
 	@touch $@
@@ -94,7 +94,7 @@ define count_packages
 	total=$$(grep -c '^[A-Za-z].*==' requirements.lock); count=0; \
 	while IFS= read -r line; do case "$$line" in \
 		"Ignoring "*) total=$$((total - 1));; \
-		"Collecting "*|"Requirement already "*) \
+		"Collecting "*|"Processing "*|"Requirement already "*) \
 			count=$$((count + 1)); \
 			if [ -t 1 ]; then printf '\r      %d of %d' $$count $$total; \
 			elif [ $$((count % 25)) -eq 0 ]; then echo "      $$count of $$total"; fi;; \
