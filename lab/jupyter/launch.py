@@ -127,6 +127,7 @@ def arguments(
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
+        "--KernelManager.transport_encryption=auto",
         "--Application.log_level=WARN",
     ]
     if not browser:
