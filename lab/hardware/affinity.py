@@ -41,7 +41,9 @@ def pinned(cpu: int | None) -> Iterator[None]:
     before = os.sched_getaffinity(0)
     if cpu not in before:
         allowed = format_list(before)
-        raise ValueError(f"cpu {cpu} is not among {allowed}, which this process may use; choose one")
+        raise ValueError(
+            f"cpu {cpu} is not among {allowed}, which this process may use; choose one"
+        )
     os.sched_setaffinity(0, {cpu})
     try:
         yield

@@ -81,13 +81,12 @@ def calibrate(milliseconds: int = 200) -> Clock:
     code = CYCLE_COUNTER if trusted else MONOTONIC
     if not trusted:
         ns_per_tick = 1.0
-    floor_ticks, resolution_ticks = _floor(code)
     return Clock(
         source="cycle counter" if trusted else "monotonic clock",
         code=code,
         ns_per_tick=ns_per_tick,
-        floor_ns=round(floor_ticks * ns_per_tick, 2),
-        resolution_ns=round(resolution_ticks * ns_per_tick, 2),
+        floor_ns=round(_floor(code) * ns_per_tick, 2),
+        resolution_ns=round(_resolution(code) * ns_per_tick, 2),
         python_floor_ns=_python_floor_ns(),
         trusted=trusted,
         why=why,
@@ -135,24 +134,55 @@ def _read_often(code, readings):
         readings[index] = read_ticks(code)
 
 
-def _floor(code: int) -> tuple[float, int]:
-    """Return the median and the smallest step, in ticks, of back-to-back readings."""
+@njit(cache=True, nogil=True)
+def _time_growing_work(code, durations, seed):
+    """Fill ``durations`` with the times of 0 to 96 multiplications, so that every step shows."""
+    state = seed
+    for index in range(len(durations)):
+        before = read_ticks(code)
+        for _ in range(index % 97):
+            state = state * 6364136223846793005 + 1442695040888963407
+        durations[index] = read_ticks(code) - before
+    return state  # so that the work is not optimised away
+
+
+def _floor(code: int) -> float:
+    """Return the median ticks between back-to-back readings."""
     readings = np.zeros(_READS, np.int64)
     for _ in range(2):  # the first pass compiles and touches the pages
         _read_often(code, readings)
-    steps = np.diff(readings)
-    return float(np.median(steps)), _smallest_difference(steps)
+    return float(np.median(np.diff(readings)))
 
 
-def _smallest_difference(steps: np.ndarray) -> int:
-    """Return the smallest gap between two durations that were seen often, or the smallest seen."""
-    durations, counts = np.unique(steps[steps >= 0], return_counts=True)
-    often = durations[counts >= max(2, len(steps) // 1000)]
+def _resolution(code: int) -> int:
+    """Return the step, in ticks, by which times differ."""
+    durations = np.zeros(_READS, np.int64)
+    for seed in range(2):
+        _time_growing_work(code, durations, np.int64(seed))
+    return smallest_step(durations)
+
+
+def smallest_step(durations: np.ndarray) -> int:
+    """Return the step of the clock that measured ``durations``.
+
+    A counter may count in ticks of 0.4 ns and yet move on only every 26 of them (EPYC Genoa under
+    KVM: durations of 25, 26, 51, 52, 77, 78). So durations that lie within two ticks of each other
+    are one cluster, and the step is the usual distance between clusters; where there is but one
+    cluster, the clock moves in single ticks.
+    """
+    seen, counts = np.unique(durations[durations > 0], return_counts=True)
+    is_often = counts >= max(2, len(durations) // 2000)
+    often, often_counts = seen[is_often], counts[is_often]
     gaps = np.diff(often)
-    if len(gaps):
+    if len(gaps) == 0:
+        return int(seen[0]) if len(seen) else 1
+    wide = gaps > 2
+    if not wide.any():
         return int(gaps.min())
-    positive = durations[durations > 0]
-    return int(positive.min()) if len(positive) else 1
+    starts = np.flatnonzero(wide) + 1
+    clusters = zip(np.split(often, starts), np.split(often_counts, starts), strict=True)
+    centres = [cluster[np.argmax(weights)] for cluster, weights in clusters]
+    return int(np.median(np.diff(centres)))
 
 
 def _python_floor_ns() -> float:

@@ -92,7 +92,9 @@ class Tree:
             # The group may be shown under its own path, or, in a container, as the root.
             steps = [step for step in path.split("/") if step]
             folders = ["/".join(steps[:depth]) for depth in range(len(steps), -1, -1)]
-            wanted = ((base, folder, name) for base in bases for folder in folders for name in names)
+            wanted = (
+                (base, folder, name) for base in bases for folder in folders for name in names
+            )
             texts = (self.text(f"{base}/{folder}/{name}") for base, folder, name in wanted)
             found += [text for text in texts if text]
         return found
