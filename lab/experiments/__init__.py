@@ -1,0 +1,142 @@
+"""The experiments: one question each, named by what they ask it of.
+
+=====================  ====================================================================
+experiment             question
+=====================  ====================================================================
+matching_throughput    How many commands a second does each structure of an order book take?
+matching_latency       Which structure answers a command fastest, and how bad is its tail?
+replay                 How fast does each engine run a recorded day, and is its book right?
+=====================  ====================================================================
+
+``EXPERIMENTS`` is the one registry that the command line, the panels, the reports and the tests
+read. An experiment is loaded when its ``function()`` is asked for, and imports what it measures
+when it runs: this module stays light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from engines.errors import InputError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_ENGINES = ["reference", "sorted_array", "binary_heap", "price_ladder"]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One line of the registry.
+
+    Attributes
+    ----------
+    name, question, summary
+        What it is called, what it asks, and how it finds out.
+    room
+        The room of ``engines`` whose rivals it compares.
+    where
+        ``module:function``. The module also has ``estimate_seconds(parameters) -> float``.
+    sizes
+        What ``smoke`` (the tests) and ``full`` change of the defaults; the defaults suit a panel.
+    """
+
+    name: str
+    question: str
+    summary: str
+    room: str
+    where: str
+    sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def function(self) -> Callable[..., None]:
+        """Return the experiment itself."""
+        return getattr(self._module(), self.where.split(":")[1])
+
+    def model(self) -> type[BaseModel]:
+        """Return the pydantic model of its parameters."""
+        from lab.experiments.parameters import model_of
+
+        return model_of(self.function())
+
+    def parameters(self, values: Mapping[str, Any], size: str | None = None) -> dict[str, Any]:
+        """Return every parameter: the defaults, changed by ``size``, changed by ``values``.
+
+        Raises
+        ------
+        InputError
+            The size is unknown, or a value is wrong.
+        """
+        from lab.experiments.parameters import validated
+
+        if size is not None and size not in self.sizes:
+            raise InputError(f"size {size} is unknown; choose from {', '.join(self.sizes)}")
+        return validated(self.model(), {**(self.sizes[size] if size else {}), **values})
+
+    def estimate_seconds(self, parameters: Mapping[str, Any]) -> float:
+        """Return about how long a run takes on the machine that the costs were measured on."""
+        return self._module().estimate_seconds(self.parameters(parameters))
+
+    def _module(self) -> ModuleType:
+        return import_module(self.where.split(":")[0])
+
+
+def experiment_named(name: str) -> Experiment:
+    """Return an experiment of the registry.
+
+    Raises
+    ------
+    InputError
+        There is none of that name; names the nearest.
+    """
+    from difflib import get_close_matches
+
+    if name in EXPERIMENTS:
+        return EXPERIMENTS[name]
+    near = get_close_matches(name, EXPERIMENTS, n=1)
+    remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(EXPERIMENTS)}"
+    raise InputError(f"experiment {name} is unknown; {remedy}")
+
+
+EXPERIMENTS: dict[str, Experiment] = {
+    entry.name: entry
+    for entry in (
+        Experiment(
+            "matching_throughput",
+            "How many commands a second does each structure of an order book take?",
+            "the same commands in batches through every engine, from a book that is already full",
+            "matching",
+            "lab.experiments.matching_throughput:matching_throughput",
+            {
+                "smoke": dict(
+                    engines=_ENGINES, messages=2_000, live_orders=500, rounds=1, seconds=0.02
+                ),
+                "full": dict(engines=_ENGINES, messages=200_000, rounds=7, seconds=1.0),
+            },
+        ),
+        Experiment(
+            "matching_latency",
+            "Which structure answers a command fastest, and how bad is its tail?",
+            "the same commands one at a time through every engine, each timed inside the engine",
+            "matching",
+            "lab.experiments.matching_latency:matching_latency",
+            {
+                "smoke": dict(
+                    engines=_ENGINES, messages=2_000, live_orders=500, rounds=1, seconds=0.02
+                ),
+                "full": dict(engines=_ENGINES, messages=200_000, rounds=7, seconds=1.0),
+            },
+        ),
+        Experiment(
+            "replay",
+            "How fast does each engine run a recorded day, and is its book right?",
+            "a day's messages as commands through every engine, then checked against its book",
+            "matching",
+            "lab.experiments.replay:replay",
+            {"smoke": {}, "full": {}},
+        ),
+    )
+}

@@ -1,0 +1,66 @@
+"""How many commands a second does each structure of an order book take?
+
+Every engine gets the same commands in batches, on a book that already holds its live orders, and
+writes every event. Not for tails: see ``matching_latency``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lab.experiments.matching_parameters import (
+    Batch,
+    Core,
+    Engines,
+    FlowName,
+    LiveOrders,
+    Messages,
+    Rounds,
+    Seconds,
+    Seed,
+    Symbols,
+)
+
+if TYPE_CHECKING:
+    from lab.measure.runner import Bench
+
+_PANEL_ENGINES = ["binary_heap", "price_ladder"]
+
+
+def matching_throughput(
+    bench: Bench,
+    *,
+    flow: FlowName = "balanced",
+    messages: Messages = 100_000,
+    live_orders: LiveOrders = 50_000,
+    symbols: Symbols = 1,
+    engines: Engines = _PANEL_ENGINES,
+    batch: Batch = 10_000,
+    rounds: Rounds = 3,
+    seconds: Seconds = 0.2,
+    core: Core = -1,
+    seed: Seed = 1,
+) -> None:
+    """Measure whole passes over one flow; a process's value is the rate of its median pass."""
+    from lab.experiments.matching_flow import expected_outcome, prepare
+
+    prepared = prepare(bench, flow, messages, live_orders, seed, symbols)
+    bench.expect(expected_outcome(bench, prepared))
+    bench.compare(
+        {
+            engine: prepared.task("throughput", engine=engine, batch=batch, seconds=seconds)
+            for engine in engines
+        },
+        rounds=rounds,
+        core=core,
+        seed=seed,
+        case=flow,
+    )
+
+
+def estimate_seconds(parameters: Mapping[str, Any]) -> float:
+    """Return about how long a run takes."""
+    from lab.experiments.matching_flow import estimate
+
+    return estimate(parameters, passes_at_least=1)

@@ -1,0 +1,337 @@
+"""Results: what a run leaves behind, as one versioned JSON file that needs no program to be read.
+
+A result's file is written whole or not at all, and never changed afterwards.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import secrets
+import warnings
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+
+from engines.errors import FileError
+from lab.experiments.parameters import call_text, command_text
+from lab.units import quantity
+
+SCHEMA_VERSION = 1
+CHECKOUT = Path(__file__).resolve().parents[2]
+RUNS = CHECKOUT / "data" / "results" / "runs"
+SHIPPED = CHECKOUT / "data" / "results" / "shipped"
+
+
+class _Record(BaseModel):
+    """A part of a result. Unknown fields are an error: a typing mistake must not lose a number."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Code(_Record):
+    """What was run: the version, the commit it came from, and whether files had changed since."""
+
+    version: str
+    commit: str | None
+    dirty: bool
+
+
+class Verdict(_Record):
+    """Whether the numbers stand, why not, what to do about it, and what they say."""
+
+    stable: bool
+    reason: str
+    remedy: str
+    finding: str
+
+
+class Measurement(_Record):
+    """One rival on one case: a number a run, their median and its interval.
+
+    ``median``, ``low`` and ``high`` are over the runs' ``values``. For times, a run's value is its
+    median, and ``quantiles`` and ``histogram`` hold all runs together.
+    """
+
+    rival: str
+    case: str
+    metric: str
+    unit: Literal["per_second", "ns"]
+    median: float
+    low: float
+    high: float
+    runs: int
+    digest: str
+    digest_ok: bool
+    values: list[float]
+    quantiles: dict[str, float] = Field(default_factory=dict)
+    histogram: str | None = None
+    samples: int = 0
+
+
+class Comparison(_Record):
+    """A rival beside a baseline: how many times faster, between what bounds, above what noise.
+
+    Where both are the same, it is that rival against itself: the noise.
+    """
+
+    rival: str
+    baseline: str
+    case: str
+    metric: str
+    ratio: float
+    low: float
+    high: float
+    noise_low: float
+    noise_high: float
+    words: str
+    clear: bool
+
+
+class Result(_Record):
+    """What one run of an experiment found. See ``measurements``, ``comparisons``, ``verdict``."""
+
+    schema_version: Literal[1] = 1
+    experiment: str
+    question: str
+    parameters: dict[str, Any]
+    size: str | None = None
+    created: str
+    seconds: float
+    code: Code
+    machine: dict[str, Any]
+    clocks: dict[str, dict[str, Any]]
+    verdict: Verdict
+    measurements: list[Measurement]
+    comparisons: list[Comparison]
+    digest: str
+    notes: list[str] = Field(default_factory=list)
+    _path: Path | None = PrivateAttr(None)
+
+    @property
+    def path(self) -> Path | None:
+        """The file that this result was read from or saved to."""
+        return self._path
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the measurements as flat dicts, the quantiles as ``p50``, ``p99`` …, ``max``."""
+        return [_row(measurement) for measurement in self.measurements]
+
+    def command(self) -> str:
+        """Return the ``lab run`` line that repeats this run."""
+        return command_text(self.experiment, self.parameters)
+
+    def call(self) -> str:
+        """Return the ``lab.run(…)`` call that repeats this run."""
+        return call_text(self.experiment, self.parameters)
+
+    def _repr_html_(self) -> str:
+        return _html(self)
+
+
+def now_utc() -> str:
+    """Return this moment as ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def save(result: Result, folder: str | os.PathLike[str] | None = None) -> Path:
+    """Write a result into a folder under a name that sorts by time.
+
+    Parameters
+    ----------
+    result
+        The result; its ``path`` is set.
+    folder
+        Where to; ``data/results/runs`` of the checkout by default.
+
+    Returns
+    -------
+    Path
+        ``<created>_<experiment>_<4 hex>.json``. After a crash it is there whole or not at all.
+
+    Raises
+    ------
+    FileError
+        The folder cannot be written, or the disk is full.
+    """
+    target = Path(folder) if folder is not None else RUNS
+    stamp = result.created.replace(":", "").replace("-", "")
+    path = target / f"{stamp}_{result.experiment}_{secrets.token_hex(2)}.json"
+    text = result.model_dump_json(indent=1) + "\n"
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        _write_durably(part, text.encode())
+        os.replace(part, path)
+        _sync_folder(target)
+    except OSError as error:
+        raise FileError(
+            path, f"cannot be written ({error.strerror}); choose another folder"
+        ) from None
+    finally:
+        part.unlink(missing_ok=True)
+    result._path = path
+    return path
+
+
+def load(path: str | os.PathLike[str]) -> Result:
+    """Read a result.
+
+    Raises
+    ------
+    FileError
+        There is no such file, it is damaged, or a newer program wrote it.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise FileError(path, f"cannot be read ({error.strerror}); check the name") from None
+    _check_version(path, text)
+    try:
+        result = Result.model_validate_json(text)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in problem["loc"]) or None
+        raise FileError(
+            path,
+            f"is not a result ({problem['msg'].lower()}); run the experiment again",
+            field=field,
+        ) from None
+    result._path = path
+    return result
+
+
+def results(
+    folder: str | os.PathLike[str] | None = None, experiment: str | None = None
+) -> list[Result]:
+    """Return saved results, the newest first.
+
+    Parameters
+    ----------
+    folder
+        Where to look; by default the user's runs and the shipped results of the checkout.
+    experiment
+        Only those of this experiment.
+
+    Warns
+    -----
+    UserWarning
+        A file that cannot be read is named and left out.
+    """
+    folders = [Path(folder)] if folder is not None else [RUNS, SHIPPED]
+    # The experiment's name stands in the file's name, so that others need not be read.
+    pattern = f"*_{experiment}_*.json" if experiment else "*.json"
+    found = list(_readable(path for place in folders for path in sorted(place.glob(pattern))))
+    if experiment:
+        found = [result for result in found if result.experiment == experiment]
+    return sorted(found, key=lambda result: result.created, reverse=True)
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """Return what ``lab run --json`` prints: the result without histograms and single values."""
+    return {
+        "experiment": result.experiment,
+        "parameters": result.parameters,
+        "machine": result.machine,
+        "verdict": result.verdict.model_dump(),
+        "measurements": [
+            measurement.model_dump(exclude={"histogram"}) for measurement in result.measurements
+        ],
+        "comparisons": [comparison.model_dump() for comparison in result.comparisons],
+        "path": str(result.path) if result.path else None,
+    }
+
+
+def _readable(paths: Iterable[Path]) -> Iterable[Result]:
+    """Yield the results that can be read; warn of the others."""
+    for path in paths:
+        try:
+            yield load(path)
+        except FileError as error:
+            warnings.warn(f"left out: {error}", stacklevel=3)
+
+
+def _check_version(path: Path, text: bytes) -> None:
+    """Refuse a file that is no JSON object, or has another version than this program reads."""
+    from json import JSONDecodeError, loads
+
+    try:
+        content = loads(text)
+    except (JSONDecodeError, UnicodeDecodeError) as error:
+        row = getattr(error, "lineno", None)
+        problem = "is not JSON; it was cut short or changed by hand: run the experiment again"
+        raise FileError(path, problem, row=row) from None
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version is None:
+        raise FileError(path, "is not a result: it has no schema_version; name a file of lab run")
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise FileError(
+            path, f"has schema version {version}, this program reads {SCHEMA_VERSION}; update it"
+        )
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    """Write a file and wait until it is on the disk."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until a folder's new entry is on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _row(measurement: Measurement) -> dict[str, Any]:
+    """Return one measurement as a flat dict."""
+    row = measurement.model_dump(exclude={"quantiles", "histogram", "values"})
+    quantiles = {
+        name if name == "max" else f"p{name}": value
+        for name, value in measurement.quantiles.items()
+    }
+    return row | quantiles
+
+
+def _html(result: Result) -> str:
+    """Return a result as a notebook shows it: finding, table, verdict, machine."""
+    text = html.escape
+    head = "".join(
+        f"<th style='text-align:left'>{title}</th>"
+        for title in ("rival", "case", "median", "interval", "p99", "runs", "digest")
+    )
+    lines = "".join(_html_line(measurement) for measurement in result.measurements)
+    verdict = result.verdict
+    state = "stable" if verdict.stable else f"not stable: {verdict.reason}; {verdict.remedy}"
+    machine = result.machine.get("name", "unknown machine")
+    return (
+        f"<div><b>{text(verdict.finding)}</b>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+        f"<div>{text(state)}</div><div>{text(str(machine))} · {text(result.created)}</div>"
+        f"<code>{text(result.command())}</code></div>"
+    )
+
+
+def _html_line(measurement: Measurement) -> str:
+    """Return one measurement as a row of the table."""
+    unit = measurement.unit
+    p99 = measurement.quantiles.get("99")
+    cells = (
+        measurement.rival,
+        measurement.case,
+        quantity(measurement.median, unit),
+        f"{quantity(measurement.low, unit)} to {quantity(measurement.high, unit)}",
+        quantity(p99, unit) if p99 is not None else "",
+        str(measurement.runs),
+        "right" if measurement.digest_ok else "wrong: void",
+    )
+    row = "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in cells)
+    return f"<tr>{row}</tr>"
