@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from engines.intrinsics import HAS_CYCLE_COUNTER, read_monotonic_ns, read_ticks
+from engines.intrinsics import HAS_CYCLE_COUNTER, read_ticks
 from lab.hardware.machine import counter_trust
 from lab.hardware.sysfs import Tree
 
@@ -115,7 +115,7 @@ def _compare(half_ns, brackets, points):
         closest = np.int64(2**62)
         for _ in range(brackets):
             before = read_ticks(CYCLE_COUNTER)
-            now_ns = read_monotonic_ns()
+            now_ns = read_ticks(MONOTONIC)
             after = read_ticks(CYCLE_COUNTER)
             if after - before < closest:
                 closest = after - before
@@ -123,7 +123,7 @@ def _compare(half_ns, brackets, points):
                 points[point, 1] = now_ns
         if point < 2:
             end_ns = points[point, 1] + half_ns
-            while read_monotonic_ns() < end_ns:
+            while read_ticks(MONOTONIC) < end_ns:
                 pass
 
 
