@@ -34,6 +34,8 @@ from engines.messages import (
 Command = namedtuple("Command", COMMAND.names)  # type: ignore[misc]
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 FLAGS_MAX = 7
+KINDS, SIDES, ORDER_TYPES = frozenset(CommandKind), frozenset(Side), frozenset(OrderType)
+TIFS, STPS = frozenset(TimeInForce), frozenset(SelfTradePrevention)
 
 
 @dataclass(slots=True)
@@ -133,7 +135,7 @@ class Reference(MatchingEngine):
 
     def _why_rejected(self, command: Command) -> Reason | None:
         """Return the reason of the first check that fails, or None."""
-        if command.kind not in list(CommandKind):
+        if command.kind not in KINDS:
             return Reason.UNKNOWN_KIND
         if command.kind not in self._steps:
             return Reason.UNSUPPORTED
@@ -148,10 +150,10 @@ class Reference(MatchingEngine):
     def _why_new_rejected(self, command: Command) -> Reason | None:
         lowest_price = 0 if command.order_type == OrderType.MARKET else 1
         checks = (
-            (command.side in list(Side), Reason.BAD_SIDE),
-            (command.order_type in list(OrderType), Reason.BAD_ORDER_TYPE),
-            (command.tif in list(TimeInForce), Reason.BAD_TIF),
-            (command.stp in list(SelfTradePrevention), Reason.BAD_STP),
+            (command.side in SIDES, Reason.BAD_SIDE),
+            (command.order_type in ORDER_TYPES, Reason.BAD_ORDER_TYPE),
+            (command.tif in TIFS, Reason.BAD_TIF),
+            (command.stp in STPS, Reason.BAD_STP),
             (command.flags <= FLAGS_MAX, Reason.BAD_FLAGS),
             (command.quantity >= 1, Reason.BAD_QUANTITY),
             (command.order_type > OrderType.MARKET or command.price >= lowest_price, Reason.BAD_PRICE),

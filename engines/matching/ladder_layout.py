@@ -1,0 +1,206 @@
+"""The one buffer in which a price ladder lives: its sections, records and how to find them.
+
+Everything is addressed by index and nothing by pointer, so the buffer may lie in private memory, in
+huge pages, on a chosen NUMA node, in a mapped file, or in memory shared by processes, and may be
+moved between any two calls. Index 0 of orders, pages and words means "none".
+
+::
+
+    header │ symbols │ sides │ ids │ directory │ words │ pages │ orders │ spill │ levels
+
+    order, 32 bytes                            page, 16 bytes (its 64 levels lie apart)
+    0        8    12   16   20   24   28       0        8      12  14 15
+    ┌────────┬────┬────┬────┬────┬────┬────┐   ┌────────┬──────┬───┬─┬─┐
+    │order_id│quan│ownr│next│prev│levl│    │   │ bitmap │number│sym│s│ │
+    └────────┴────┴────┴────┴────┴────┴────┘   └────────┴──────┴───┴─┴─┘
+
+    id entry       hash tag << 32 | order
+    directory      (symbol, side, what, number) << 21 | page or word
+
+An order holds its level instead of its price: a cancel then goes from the id table to the order to
+the level without asking the directory. Price, side and symbol follow from the level's page.
+
+A reader in another process takes ``version`` of the symbol, reads, and takes it again: an odd or a
+changed number means that the book was being written meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engines.errors import CapacityError, LayoutError
+from engines.messages import EVENT
+
+MAGIC = b"XLABLADR"
+LAYOUT_VERSION = 1
+TICKS_A_PAGE = 64
+PAGES_MAX = 2**21 - 2  # a directory entry has 21 bits for the page
+WORD_LAYERS = 3  # of 6 bits each, between a page's number of 25 bits and a root of 7 bits
+
+HEADER = np.dtype(
+    [
+        ("magic", "S8"),
+        ("layout_version", "<u4"),
+        ("symbols", "<u4"),
+        ("orders", "<u4"),
+        ("pages", "<u4"),
+        ("last_sequence", "<u8"),
+        ("live_orders", "<u4"),
+        ("live_pages", "<u4"),
+        ("free_order", "<u4"),  # the slot freed last, used next
+        ("fresh_order", "<u4"),  # from here on no slot was ever used
+        ("free_page", "<u4"),
+        ("fresh_page", "<u4"),
+        ("free_word", "<u4"),
+        ("fresh_word", "<u4"),
+        ("spill_start", "<u4"),
+        ("spill_count", "<u4"),
+        ("id_shift", "<u4"),  # 32 - log2 of the id table's length
+        ("directory_shift", "<u4"),  # 64 - log2 of the directory's length
+        ("reserved", "<u8", 6),
+    ]
+)
+BOOK = np.dtype([("version", "<u8"), ("last_price", "<i4"), ("state", "<u4")])
+# One side of one book. The root has a bit for each 2^18 pages.
+SIDE = np.dtype(
+    [
+        ("best_price", "<i4"),  # 0: the side is empty
+        ("best_level", "<u4"),
+        ("root_low", "<u8"),
+        ("root_high", "<u8"),
+        ("pages", "<u4"),
+        ("reserved", "<u4"),
+    ]
+)
+PAGE = np.dtype(
+    [("bitmap", "<u8"), ("number", "<u4"), ("symbol", "<u2"), ("side", "u1"), ("reserved", "u1")]
+)
+SLOT = np.dtype(
+    [
+        ("order_id", "<u8"),
+        ("quantity", "<i4"),
+        ("owner", "<u4"),
+        ("next", "<u4"),
+        ("prev", "<u4"),
+        ("level", "<u4"),
+        ("reserved", "<u4"),
+    ]
+)
+QUEUE = np.dtype([("head", "<u4"), ("tail", "<u4"), ("quantity", "<i8")])  # quantity 0: empty
+
+assert (HEADER.itemsize, BOOK.itemsize, SIDE.itemsize) == (128, 16, 32)
+assert (PAGE.itemsize, SLOT.itemsize, QUEUE.itemsize) == (16, 32, 16)
+
+
+class Sections(NamedTuple):
+    """The buffer's sections as arrays; what every kernel is handed."""
+
+    header: np.ndarray
+    books: np.ndarray
+    sides: np.ndarray
+    ids: np.ndarray
+    directory: np.ndarray
+    words: np.ndarray
+    pages: np.ndarray
+    orders: np.ndarray
+    spill: np.ndarray
+    levels: np.ndarray
+
+
+def _power_of_two(least: int) -> int:
+    return 1 << max(3, (least - 1).bit_length())
+
+
+def _lengths(orders: int, symbols: int, pages: int) -> list[tuple[np.dtype, int]]:
+    """Return record type and length of each section, in the order of ``Sections``."""
+    words = WORD_LAYERS * pages
+    return [
+        (HEADER, 1),
+        (BOOK, symbols),
+        (SIDE, 2 * symbols),
+        (np.dtype("<u8"), _power_of_two(2 * orders)),  # at most half full: short probes
+        (np.dtype("<u8"), _power_of_two(5 * pages // 4 + 5 * words // 4)),
+        (np.dtype("<u8"), words + 1),
+        (PAGE, pages + 1),
+        (SLOT, orders + 1),
+        (EVENT, orders + 2),  # a command meets at most every live order
+        (QUEUE, TICKS_A_PAGE * (pages + 1)),
+    ]
+
+
+def bytes_needed(orders: int, symbols: int, pages: int) -> int:
+    """Return the size in bytes of a ladder's buffer; what is never touched costs no memory."""
+    return sum(_aligned(dtype.itemsize * n) for dtype, n in _lengths(orders, symbols, pages))
+
+
+def _aligned(nbytes: int) -> int:
+    return (nbytes + 63) // 64 * 64
+
+
+def lay_out(buffer: np.ndarray, orders: int, symbols: int, pages: int) -> Sections:
+    """Return the sections of a buffer, and write the header if the buffer is still all zero there.
+
+    Parameters
+    ----------
+    buffer
+        uint8, at least ``bytes_needed`` long, its address a multiple of 8.
+
+    Raises
+    ------
+    CapacityError
+        The buffer is too small, or ``pages`` is outside 1..2097150.
+    LayoutError
+        The buffer holds something else, or a ladder of another size or layout version.
+    """
+    if not 1 <= pages <= PAGES_MAX:
+        raise CapacityError(f"{pages} pages is not within 1..{PAGES_MAX}; choose another number")
+    needed = bytes_needed(orders, symbols, pages)
+    if buffer.nbytes < needed:
+        raise CapacityError(f"the buffer has {buffer.nbytes} bytes and needs {needed}; enlarge it")
+    parts, offset = [], 0
+    for dtype, length in _lengths(orders, symbols, pages):
+        nbytes = dtype.itemsize * length
+        parts.append(buffer[offset : offset + nbytes].view(dtype))
+        offset += _aligned(nbytes)
+    sections = Sections(*parts)
+    _claim(sections, orders, symbols, pages)
+    return sections
+
+
+def _claim(sections: Sections, orders: int, symbols: int, pages: int) -> None:
+    """Write the header of a new ladder, or make sure that the one found is the one meant."""
+    header = sections.header[0]
+    wanted = {"layout_version": LAYOUT_VERSION, "symbols": symbols, "orders": orders, "pages": pages}
+    if not sections.header.view(np.uint8).any():
+        header["magic"] = MAGIC
+        for field, value in wanted.items():
+            header[field] = value
+        header["fresh_order"] = header["fresh_page"] = header["fresh_word"] = 1
+        header["id_shift"] = 32 - (len(sections.ids).bit_length() - 1)
+        header["directory_shift"] = 64 - (len(sections.directory).bit_length() - 1)
+        return
+    if header["magic"] != MAGIC:
+        raise LayoutError(
+            f"the buffer holds no ladder: it starts with {bytes(header['magic'])!r}; zero it first"
+        )
+    for field, value in wanted.items():
+        if header[field] != value:
+            raise LayoutError(
+                f"the buffer's ladder has {field} {header[field]}, not {value}; attach with its own"
+            )
+
+
+def sizes_in(buffer: np.ndarray) -> tuple[int, int, int]:
+    """Return orders, symbols and pages of the ladder that a buffer holds.
+
+    Raises
+    ------
+    LayoutError
+        The buffer holds no ladder.
+    """
+    if buffer.nbytes < HEADER.itemsize or bytes(buffer[:8]) != MAGIC:
+        raise LayoutError("the buffer holds no ladder; make a new one in it first")
+    header = buffer[: HEADER.itemsize].view(HEADER)[0]
+    return int(header["orders"]), int(header["symbols"]), int(header["pages"])
