@@ -9,11 +9,12 @@ python := .venv/bin/python
 pip := $(python) -m pip --disable-pip-version-check --no-input
 kernels := $(shell find engines lab/workloads lab/measure lab/warm.py -name '*.py' 2>/dev/null)
 
-# A checkout that was moved, a Python that was removed or one asked for by name (PYTHON=…) means
-# that .venv must be made anew, whatever its stamps say.
+# The stamp .venv/.installed holds the checkout's path. It goes first and comes back last, so what
+# an interrupted run leaves never looks finished. Without it, or when the checkout was moved, or its
+# Python is gone or not the one asked for (PYTHON=…), .venv is made anew.
 version := -c "import sys; print(sys.version)"
 sound := $(shell \
-	[ "$$(cat .venv/.checkout 2>/dev/null)" = "$$(pwd -P)" ] && \
+	[ "$$(cat .venv/.installed 2>/dev/null)" = "$$(pwd -P)" ] && \
 	here="$$($(python) $(version) 2>/dev/null)" && \
 	{ [ -z "$(PYTHON)" ] || [ "$$("$(PYTHON)" $(version) 2>/dev/null)" = "$$here" ]; } && echo yes)
 ifneq ($(sound),yes)
@@ -51,21 +52,19 @@ setup: .venv/.compiled
 	@$(python) -m lab.warm
 	@touch $@
 
-# The stamp goes first and comes back last: what an interrupted run leaves never looks finished.
 .venv/.installed: requirements.lock pyproject.toml
 	@rm -f $@
 	@set -eu; if [ "$(sound)" != yes ]; then \
 		$(choose_python); \
 		echo "[1/4] making .venv with $$chosen ($$("$$chosen" $(version) | cut -d' ' -f1))"; \
 		"$$chosen" -m venv --clear .venv; \
-		pwd -P > .venv/.checkout; \
 	fi
 	@echo "[2/4] installing the locked packages (a minute or two)"
 	@{ $(pip) install --require-hashes --only-binary :all: --progress-bar off \
 		-r requirements.lock || echo failed; } | { $(count_packages); }
 	@echo "[3/4] installing exchange-lab itself"
 	@$(pip) install --quiet --no-build-isolation --no-deps --no-index --editable .
-	@touch $@
+	@pwd -P > $@
 
 # Leaves the name of a Python that can make an environment in $chosen.
 define choose_python
