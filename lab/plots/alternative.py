@@ -1,0 +1,66 @@
+"""A figure in words, for those who cannot see it: the finding and the numbers that it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lab.measure.result import Result
+from lab.plots import reading
+from lab.plots.throughput import METRIC
+from lab.units import duration, percentile, quantity
+
+_NAMES = {
+    "percentiles": "Percentile plot",
+    "histogram": "Histogram of times",
+    "throughput": "Commands a second",
+}
+_READ_OUT = (50.0, 99.0, 99.9)
+
+
+def alt_text(
+    results: Result | Sequence[Result], kind: str = "percentiles", case: str | None = None
+) -> str:
+    """Return the alternative text of a figure.
+
+    Parameters
+    ----------
+    results
+        What the figure shows.
+    kind
+        ``"percentiles"``, ``"histogram"`` or ``"throughput"``.
+    case
+        What was measured; the whole run when None.
+    """
+    runs = reading.several(results)
+    case = case or reading.default_case(runs[0])
+    is_rate = kind == "throughput"
+    words = [
+        f"{_NAMES[kind]}. {reading.finding(runs[0]) if is_rate else reading.title(runs[0], case)}",
+        reading.about(runs[0], with_floor=not is_rate),
+        *(_rates(runs) if is_rate else _times(runs, case)),
+        *([] if is_rate else [reading.doubt(runs, case)]),
+        *reading.legend(runs),
+    ]
+    return ". ".join(text.rstrip(".") for text in words if text) + "."
+
+
+def _times(runs: Sequence[Result], case: str) -> list[str]:
+    """Say each line's times at the percentiles that the figure writes."""
+    said = []
+    for line in reversed(reading.lines(runs, case)):
+        found = [(percent, line.quantile(percent)) for percent in _READ_OUT]
+        times = [f"{percentile(p)} % within {duration(ns)}" for p, ns in found if ns is not None]
+        said.append(f"{line.name}: {', '.join(times)}")
+    return said
+
+
+def _rates(runs: Sequence[Result]) -> list[str]:
+    """Say each rival's rate with its interval."""
+    return [
+        f"{item.rival} {reading.mark(index)}".rstrip()
+        + f", {item.case}: {quantity(item.median, item.unit)}"
+        + f" ({quantity(item.low, item.unit)} to {quantity(item.high, item.unit)})"
+        for index, run in enumerate(runs)
+        for item in run.measurements
+        if item.metric == METRIC
+    ]

@@ -1,0 +1,225 @@
+"""Service time by percentile on an axis of nines: how bad is the tail?
+
+Each nine takes the same width, so the worst thousandth is as wide as the better half. Where the
+machine rather than the code is measured the sheet is grey, and the header says why.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lab.measure.result import Result
+from lab.plots import reading
+from lab.plots.labels import Box, Placement, shortened, spread, text_size
+from lab.plots.sheet import FULL, Sheet, own_settings
+from lab.plots.styles import lighter
+from lab.units import duration, percentile
+
+HIGHEST = 99.999
+TICKS = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999, 99.9999)
+WRITTEN = (50.0, 99.9, 99.0)  # the order in which they get the best places
+_EARLIER_DASH = (0, (4, 2.2))
+
+
+def percentiles(
+    results: Result | Sequence[Result],
+    *,
+    highest: float = HIGHEST,
+    case: str | None = None,
+    size: tuple[float, float] = FULL,
+) -> Figure:
+    """Draw times by percentile.
+
+    Parameters
+    ----------
+    results
+        The result that the figure is about, and earlier ones to lay behind it.
+    highest
+        The last percentile shown, below 100.
+    case
+        What was measured; the whole run when None.
+    size
+        Width and height in inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Made without pyplot; ``to_svg`` and ``to_png`` turn it into a file.
+    """
+    runs = reading.several(results)
+    case = case or reading.default_case(runs[0])
+    with own_settings():
+        return _drawn(runs, highest, case, size)
+
+
+def _drawn(runs: list[Result], highest: float, case: str, size: tuple[float, float]) -> Figure:
+    lines = reading.lines(runs, case)
+    sheet = Sheet(size, reading.title(runs[0], case), reading.header(runs, case))
+    curves = [(nines(p), np.log10(values)) for p, values in (line.curve(highest) for line in lines)]
+    decades = _decades([y for _, y in curves])
+    names = [shortened(line.name, sheet.letters("name"), sheet.width / 4, True) for line in lines]
+    right = sheet.room_for(names) + 14 * sheet.scale
+    ticks = [tick for tick in TICKS if tick <= highest + 1e-9]
+    end = float(nines(highest))
+    axes = sheet.plot(
+        sheet.room_for([duration(10.0**d) for d in decades], "tick", False) + 32 * sheet.scale,
+        right,
+        (0.0, end * 1.015),
+        (decades[0] - 0.12, decades[-1] + 0.12),
+        ("percentile of commands (nines axis)", f"service time of {reading.one_of(case)}"),
+    )
+    axes.set_xticks([float(nines(tick)) for tick in ticks], [percentile(tick) for tick in ticks])
+    shown = decades[:: 2 if len(decades) * sheet.letters("tick") * 2 > sheet.room_high else 1]
+    axes.set_yticks(shown, [duration(10.0**d) for d in shown])
+    sheet.grid(axes, "y")
+    sheet.grey(axes, float(nines(reading.horizon(runs, case)[0])))
+    for line, (x, y) in zip(lines, curves, strict=True):
+        _draw_line(axes, sheet, line, x, y)
+    _label(axes, sheet, lines, names, curves, highest)
+    return sheet.figure
+
+
+def nines(percent: float | np.ndarray) -> np.ndarray:
+    """Return where percentiles lie on the axis: 0 at 0, 1 at 90, 2 at 99, 3 at 99.9."""
+    return -np.log10(np.maximum(1.0 - np.asarray(percent, dtype=float) / 100.0, 1e-12))
+
+
+def _decades(levels: Sequence[np.ndarray]) -> list[int]:
+    """Return the powers of ten that hold all the lines, two at least."""
+    filled = [level for level in levels if len(level)]
+    low = math.floor(min((float(level.min()) for level in filled), default=0.0) + 0.05)
+    high = math.ceil(max((float(level.max()) for level in filled), default=1.0) - 0.05)
+    return list(range(low, max(high, low + 1) + 1))
+
+
+def _draw_line(axes: Axes, sheet: Sheet, line: reading.Line, x: np.ndarray, y: np.ndarray) -> None:
+    style = line.style
+    if line.mark:
+        look = {"color": lighter(style.colour), "linestyle": _EARLIER_DASH, "linewidth": 1.2}
+    else:
+        look = {"color": style.colour, "linestyle": style.dash, "linewidth": 2.2}
+    look["linewidth"] = float(look["linewidth"]) * sheet.scale  # type: ignore[arg-type]
+    axes.plot(x, y, dash_capstyle="butt", solid_joinstyle="round", clip_on=False, **look)
+
+
+def _label(
+    axes: Axes,
+    sheet: Sheet,
+    lines: list[reading.Line],
+    names: list[str],
+    curves: list[tuple[np.ndarray, np.ndarray]],
+    highest: float,
+) -> None:
+    """Write the names at the ends and the values at the markers, none on another."""
+    area = Box(sheet.area.left + 2, sheet.area.bottom + 2, sheet.width - 3, sheet.area.top + 6)
+    free = Placement(area, [sheet.line(x, y) for x, y in curves if len(x)])
+    marked = [item for item in zip(lines, curves, strict=True) if not item[0].mark]
+    points = [_mark_values(axes, sheet, free, line, highest) for line, _ in marked]
+    _name_ends(sheet, free, lines, names, curves)
+    for percent in WRITTEN:
+        for (line, _), values in zip(marked, points, strict=True):
+            if percent in values:
+                _write_value(sheet, free, line, percent, values[percent])
+
+
+def _mark_values(
+    axes: Axes, sheet: Sheet, free: Placement, line: reading.Line, highest: float
+) -> dict[float, float]:
+    """Draw a line's markers and return the values that they stand for, by percentile."""
+    values = {
+        percent: max(value, 1.0)
+        for percent in WRITTEN
+        if percent <= highest + 1e-9 and (value := line.quantile(percent)) is not None
+    }
+    x = [float(nines(percent)) for percent in values]
+    y = [math.log10(value) for value in values.values()]
+    style, width = line.style, 5.6 * sheet.scale
+    axes.plot(
+        *(x, y),
+        linestyle="none",
+        marker=style.marker,
+        markersize=width,
+        markerfacecolor="white",
+        markeredgecolor=style.colour,
+        markeredgewidth=1.5 * sheet.scale,
+        clip_on=False,
+        zorder=5,
+    )
+    for point in zip(x, y, strict=True):
+        free.reserve(Box.around(*sheet.at(*point), width + 2, width + 2))
+    return values
+
+
+def _write_value(
+    sheet: Sheet, free: Placement, line: reading.Line, percent: float, value: float
+) -> None:
+    text, size = duration(value), sheet.letters("value")
+    width, height = text_size(text, size)
+    x, y = sheet.at(float(nines(percent)), math.log10(value))
+    up, side = height * 1.12, width / 2 + 6 * sheet.scale
+    moves = [(0, up), (0, -up), (side, -up * 0.8), (-side, up * 0.8), (side, up * 0.8)]
+    moves += [(-side, -up * 0.8), (side, 0), (-side, 0), (0, up * 1.7), (0, -up * 1.7)]
+    moves += [(side * 1.3, -up * 1.6), (-side * 1.3, up * 1.6)]
+    boxes = [Box.around(x + dx, y + dy, width, height * 0.9) for dx, dy in moves]
+    place = free.choose(boxes)
+    if place:
+        middle = (place.left + place.right) / 2, (place.bottom + place.top) / 2
+        sheet.write(*middle, text, size, line.style.colour)
+
+
+def _name_ends(
+    sheet: Sheet,
+    free: Placement,
+    lines: list[reading.Line],
+    names: list[str],
+    curves: list[tuple[np.ndarray, np.ndarray]],
+) -> None:
+    """Write each line's name where it ends, in a column where it ends at the sheet's edge."""
+    size = sheet.letters("name")
+    ends = [tuple(sheet.line(x, y)[-1]) if len(x) else (0.0, 0.0) for x, y in curves]
+    sizes = [text_size(name, size, not line.mark) for name, line in zip(names, lines, strict=True)]
+    edge = sheet.area.right - 0.04 * (sheet.area.right - sheet.area.left)
+    at_edge = [i for i, end in enumerate(ends) if end[0] >= edge]
+    heights = [sizes[i][1] for i in at_edge]
+    wanted = [ends[i][1] for i in at_edge]
+    column = spread(wanted, heights, sheet.area.bottom, sheet.area.top + 4)
+    left = sheet.area.right + 4 * sheet.scale
+    for i, middle in zip(at_edge, column, strict=True):
+        width, height = sizes[i]
+        free.reserve(Box(left, middle - height / 2, left + width, middle + height / 2))
+        _write_name(sheet, lines[i], names[i], left, middle, size)
+    for i in (i for i, (x, _) in enumerate(curves) if len(x) and i not in at_edge):
+        _name_inside(sheet, free, lines[i], names[i], ends[i], sizes[i])
+
+
+def _name_inside(
+    sheet: Sheet,
+    free: Placement,
+    line: reading.Line,
+    name: str,
+    end: tuple[float, float],
+    size: tuple[float, float],
+) -> None:
+    """Write the name of a line that has too few samples to reach the edge."""
+    (x, y), (width, height), gap = end, size, 6 * sheet.scale
+    moves = [(gap, step * height) for step in (0, 0.6, -0.6, 1.1, -1.1, 1.7, -1.7, 2.4, -2.4)]
+    moves += [(-width / 2, step * height) for step in (1.0, -1.0, 1.6, -1.6)]
+    boxes = [
+        Box(x + dx, y + dy - height / 2, x + dx + width, y + dy + height / 2) for dx, dy in moves
+    ]
+    place = free.choose(boxes, must=True)
+    assert place is not None
+    middle = (place.bottom + place.top) / 2
+    _write_name(sheet, line, name, place.left, middle, sheet.letters("name"))
+
+
+def _write_name(
+    sheet: Sheet, line: reading.Line, name: str, left: float, middle: float, size: float
+) -> None:
+    colour = lighter(line.style.colour, 0.25) if line.mark else line.style.colour
+    sheet.write(left, middle, name, size, colour, bold=not line.mark, side="left")

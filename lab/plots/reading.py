@@ -1,0 +1,276 @@
+"""What a figure reads from results: its lines, and the words of its header.
+
+Not for drawing. A panel holds histograms, never raw samples: 400 quantiles of ten million samples
+take a second by sorting and a tenth of a millisecond from the histogram.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from lab.experiments import EXPERIMENTS
+from lab.experiments.parameters import controls_of
+from lab.measure.histogram import Histogram
+from lab.measure.result import Measurement, Result
+from lab.plots.styles import Style, style_of
+from lab.units import amount, duration, percentile
+
+POINTS = 400
+WHOLE = "all"  # the case that holds every command of a run
+# An estimate of a quantile needs some samples above it; with ten its error is about a third.
+_SAMPLES_ABOVE = 10
+_MARKS = "①②③④⑤⑥⑦⑧⑨⑩"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One rival's times in one run.
+
+    Attributes
+    ----------
+    rival
+        The rival's name.
+    mark
+        Empty for the run that the figure is about; a circled number for an earlier one.
+    measurement
+        Where the line comes from.
+    """
+
+    rival: str
+    mark: str
+    measurement: Measurement
+
+    @property
+    def name(self) -> str:
+        """What is written at the line's end."""
+        return f"{self.rival} {self.mark}".rstrip()
+
+    @property
+    def style(self) -> Style:
+        """The rival's look."""
+        return style_of(self.rival)
+
+    @property
+    def histogram(self) -> Histogram:
+        """The times, merged over the runs."""
+        return histogram_of(self.measurement.histogram or "")
+
+    def curve(self, highest: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return percentiles and times in ns, up to a percentile that the samples can carry."""
+        percentiles, values = _curve_of(self.measurement.histogram or "")
+        last = 100.0 * (1.0 - 1.0 / max(self.measurement.samples, 2))
+        kept = percentiles <= min(highest, last) + 1e-9
+        return percentiles[kept], np.maximum(values[kept], 1.0)
+
+    def quantile(self, percent: float) -> float | None:
+        """Return a time in ns, None where too few samples lie above that percentile."""
+        if self.measurement.samples * (1.0 - percent / 100.0) < 1.0:
+            return None
+        stored = self.measurement.quantiles.get(percentile(percent))
+        return stored if stored is not None else float(self.histogram.quantile(percent / 100.0))
+
+
+def several(results: Result | Sequence[Result]) -> list[Result]:
+    """Return results as a list: the one that a figure is about, then the earlier ones."""
+    return [results] if isinstance(results, Result) else list(results)
+
+
+def mark(index: int) -> str:
+    """Return the sign of the run with an index: none for 0, which the figure is about."""
+    if index == 0:
+        return ""
+    return _MARKS[index - 1] if index <= len(_MARKS) else f"({index})"
+
+
+def cases(result: Result, metric: str) -> list[str]:
+    """Return what a metric was measured on, the whole first, each once."""
+    found = dict.fromkeys(item.case for item in result.measurements if item.metric == metric)
+    return sorted(found, key=lambda case: case != WHOLE)
+
+
+def lines(results: Sequence[Result], case: str) -> list[Line]:
+    """Return the lines of a case, those of the first result last, so that they lie on top."""
+    found = []
+    for index, result in reversed(list(enumerate(results))):
+        for item in result.measurements:
+            if item.case == case and item.histogram:
+                found.append(Line(item.rival, mark(index), item))
+    return found
+
+
+@lru_cache(maxsize=128)
+def histogram_of(encoded: str) -> Histogram:
+    """Return a stored histogram, decoded once."""
+    return Histogram.from_hdr(encoded)
+
+
+@lru_cache(maxsize=128)
+def _curve_of(encoded: str) -> tuple[np.ndarray, np.ndarray]:
+    percentiles, values = histogram_of(encoded).percentile_curve(POINTS)
+    return np.asarray(percentiles), np.asarray(values, dtype=float)
+
+
+def default_case(result: Result) -> str:
+    """Return the case that a figure of times shows when none is asked for."""
+    timed = [item.case for item in result.measurements if item.histogram]
+    return WHOLE if WHOLE in timed or not timed else timed[0]
+
+
+def one_of(case: str) -> str:
+    """Say what one time was taken of."""
+    if case == WHOLE:
+        return "one command"
+    return f"a command in a {case}" if case.startswith("batch") else f"one {case}"
+
+
+def finding(result: Result) -> str:
+    """Return what a result found, as a title."""
+    text = result.verdict.finding.strip()
+    return text[:1].upper() + text[1:]
+
+
+def title(result: Result, case: str) -> str:
+    """Return a figure's title: the finding, or for one kind of command its medians."""
+    if case == default_case(result):
+        return finding(result)
+    timed = [item for item in result.measurements if item.case == case and item.histogram]
+    timed.sort(key=lambda item: item.median)
+    ends = timed[:: max(len(timed) - 1, 1)]
+    takes = ", ".join(f"{duration(item.median)} in {item.rival}" for item in ends)
+    return f"Half of all times of {one_of(case)}: {takes}"
+
+
+def header(runs: Sequence[Result], case: str) -> list[str]:
+    """Return the lines under a title: what was measured, what cannot be told, earlier runs."""
+    words = about(runs[0])
+    if case != WHOLE:
+        words = f"{one_of(case)}, {words}"
+    return [words, doubt(runs, case), *legend(runs)]
+
+
+def legend(runs: Sequence[Result]) -> list[str]:
+    """Say what the circled numbers of earlier runs stand for, on one line."""
+    words = [f"{mark(i)} {difference(run, runs[0])}" for i, run in enumerate(runs) if i]
+    return [f"earlier: {' · '.join(words)}"] if words else []
+
+
+def doubt(runs: Sequence[Result], case: str) -> str:
+    """Say beyond which percentile nothing can be told, and why; and whether the run was shaky."""
+    percent, why = horizon(runs, case)
+    words = [f"cannot tell beyond {percentile(percent)}: {why}"] if why else []
+    verdict = runs[0].verdict
+    if not verdict.stable:
+        words.append(f"not stable: {verdict.reason}")
+    return " · ".join(words)
+
+
+def horizon(runs: Sequence[Result], case: str) -> tuple[float, str]:
+    """Return the percentile up to which the code, not the machine, is measured, and the reason.
+
+    Two things end it: too few commands above, and runs of the same code that differ by more than
+    half from each other there.
+    """
+    timed = [item for item in runs[0].measurements if item.case == case and item.histogram]
+    most = max((item.samples for item in timed), default=0)
+    if most == 0:
+        return 100.0, ""
+    rare = _floored(100.0 * (1.0 - _SAMPLES_ABOVE / max(most, _SAMPLES_ABOVE)))
+    why = f"only {_SAMPLES_ABOVE} of {amount(most)} times lie above"
+    return rare, why
+
+
+def _floored(percent: float) -> float:
+    """Round a percentile down to two digits after its nines: 99.9967 to 99.996."""
+    rest = 1.0 - percent / 100.0
+    if rest <= 0.0:
+        return 100.0
+    step = 10.0 ** math.floor(math.log10(rest)) / 10.0
+    return round(100.0 * (1.0 - math.ceil(rest / step - 1e-9) * step), 9)
+
+
+def noise(result: Result, item: Measurement) -> tuple[float, float] | None:
+    """Return between what ratios a rival differed from itself (A/A), None where it is not known."""
+    same = [c for c in result.comparisons if (c.case, c.metric) == (item.case, item.metric)]
+    same = [c for c in same if item.rival in (c.rival, c.baseline)]
+    same.sort(key=lambda c: c.rival != c.baseline)  # a rival against itself says it directly
+    return (same[0].noise_low, same[0].noise_high) if same else None
+
+
+def step_ns(result: Result) -> float:
+    """Return the smallest step of the clock that compiled code was timed with."""
+    return max(float(result.clocks.get("compiled", {}).get("resolution_ns") or 1.0), 1.0)
+
+
+def setting(result: Result) -> str:
+    """Say in words on what was measured: the parameters of the flow.
+
+    The words come from the experiment's own model, so no parameter is named here.
+    """
+    experiment = EXPERIMENTS.get(result.experiment)
+    if experiment is None:  # written by a version that had other experiments
+        return ", ".join(f"{name} {value}" for name, value in result.parameters.items())
+    first_group = None
+    words = []
+    for control in controls_of(experiment.model()):
+        first_group = first_group or control.group
+        value = result.parameters.get(control.name)
+        if control.group == first_group and value is not None:
+            words.append(_in_words(control, value))
+    return ", ".join(filter(None, words))
+
+
+def _in_words(control: Any, value: Any) -> str:
+    label = control.label.lower()
+    if control.kind == "int":
+        return f"{value:,} {label}"
+    if control.kind == "float":
+        return f"{label} {value:g} {control.unit}".rstrip()
+    if control.kind == "bool":
+        return label if value else f"not {label}"
+    return "" if control.kind == "multi" else str(value)
+
+
+def floor(result: Result) -> str:
+    """Say the shortest time that can be told, for compiled code and for Python."""
+    parts = [
+        f"{duration(clock['floor_ns'])} ({name.replace('python', 'Python')})"
+        for name, clock in result.clocks.items()
+        if clock.get("floor_ns")
+    ]
+    return f"timer floor {', '.join(parts)}" if parts else ""
+
+
+def machine(result: Result) -> str:
+    """Return the machine's name."""
+    return str(result.machine.get("name", "unknown machine"))
+
+
+def about(result: Result, with_floor: bool = True) -> str:
+    """Return a figure's second line: the setting, the timer's floor, the machine."""
+    parts = (setting(result), floor(result) if with_floor else "", machine(result))
+    return " · ".join(filter(None, parts))
+
+
+def difference(earlier: Result, present: Result) -> str:
+    """Say by what an earlier run differs: its parameters, its machine, at least its time."""
+    names = [*earlier.parameters, *(n for n in present.parameters if n not in earlier.parameters)]
+    words = [
+        f"{name.replace('_', ' ')} {_plain(earlier.parameters.get(name))}"
+        for name in names
+        if earlier.parameters.get(name) != present.parameters.get(name)
+    ]
+    if machine(earlier) != machine(present):
+        words.append(machine(earlier))
+    return ", ".join(words) or f"the same settings at {earlier.created[11:16]} UTC"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return "+".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,223 @@
+"""The white sheet that every figure is drawn on: its header, its axes and the way to a file.
+
+A figure is made without pyplot, so any thread may draw, and nothing of a person's own matplotlib
+settings reaches it.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from lab.plots.labels import FAMILY, Box, text_size, wrapped
+from lab.plots.styles import GREY_SHEET, GRID, INK, SOFT_INK
+
+FULL = (8.0, 4.7)
+HALF = (4.0, 2.35)
+PNG_DPI = 96
+_POINTS = 72.0
+_SETTINGS = {
+    "font.family": FAMILY,
+    "svg.hashsalt": "exchange-lab",  # else the same figure is other bytes each time
+    "svg.fonttype": "path",  # looks the same where the font is missing
+    "path.simplify": True,
+    "text.parse_math": False,  # a name that holds $ is a name
+}
+# matplotlib's settings are one table for the whole process, and a panel draws from any thread.
+_LOCK = threading.RLock()
+
+
+@contextmanager
+def own_settings() -> Iterator[None]:
+    """Draw with our settings only, one thread at a time."""
+    with _LOCK, matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
+        yield
+
+
+class Sheet:
+    """A figure with its header written; everything on it is placed in points.
+
+    Parameters
+    ----------
+    size
+        Width and height in inches; letters shrink on a small sheet, but less than the sheet does.
+    title
+        The finding.
+    notes
+        Lines under it: what was measured, and what cannot be told.
+    """
+
+    def __init__(self, size: tuple[float, float], title: str, notes: Sequence[str]) -> None:
+        self.width, self.height = size[0] * _POINTS, size[1] * _POINTS
+        shrink = min(size[0] / FULL[0], size[1] / FULL[1], 1.0)
+        self.scale = 0.44 + 0.56 * shrink
+        self.figure = Figure(figsize=size, facecolor="white")
+        self.margin = 12 * self.scale
+        self.top = self.height - 10 * self.scale
+        self._header(title, notes)
+
+    def _header(self, title: str, notes: Sequence[str]) -> None:
+        room = self.width - 2 * self.margin
+        size = self.letters("title")
+        for line in wrapped(title, size, room, bold=True, most=2):
+            self._header_line(line, size, INK, bold=True)
+        self.top -= 3 * self.scale
+        size = self.letters("note")
+        for note in filter(None, notes):
+            for line in wrapped(note, size, room, most=2):
+                self._header_line(line, size, SOFT_INK)
+
+    def _header_line(self, text: str, size: float, colour: str, bold: bool = False) -> None:
+        height = size * (1.3 if bold else 1.42)
+        self.write(self.margin, self.top - height / 2, text, size, colour, bold, "left")
+        self.top -= height
+
+    def letters(self, use: str) -> float:
+        """Return the size of the letters for a use, in points."""
+        full = {"title": 13.0, "note": 8.4, "tick": 9.2, "value": 8.4, "name": 9.6}[use]
+        return full * self.scale
+
+    def plot(
+        self,
+        left: float,
+        right: float,
+        x_range: tuple[float, float],
+        y_range: tuple[float, float],
+        axis_names: tuple[str, str],
+    ) -> Axes:
+        """Lay out the axes under the header.
+
+        Parameters
+        ----------
+        left, right
+            What to leave free beside them, in points.
+        x_range, y_range
+            The limits; a log axis is drawn as a linear one of logarithms, which costs half.
+        axis_names
+            What x and y show, with their units.
+        """
+        tick = self.letters("tick")
+        bottom = 2.2 * tick + 2.2 * tick * bool(axis_names[0])
+        self.area = Box(left, bottom, self.width - right, self.top - 12 * self.scale)
+        self._x, self._y = x_range, y_range
+        axes = self.figure.add_axes(self._fractions(self.area))
+        axes.set(xlim=x_range, ylim=y_range, facecolor="white", axisbelow=True)
+        for edge in ("top", "right"):
+            axes.spines[edge].set_visible(False)
+        for edge in ("left", "bottom"):
+            axes.spines[edge].set(color=SOFT_INK, linewidth=0.9 * self.scale)
+        axes.tick_params(length=3.5 * self.scale, width=0.9 * self.scale, color=SOFT_INK)
+        axes.tick_params(labelsize=tick, labelcolor=INK, pad=3 * self.scale)
+        middle = (self.area.left + self.area.right) / 2, (self.area.bottom + self.area.top) / 2
+        self.write(middle[0], 0.95 * tick, axis_names[0], tick, INK)
+        self.write(0.95 * tick, middle[1], axis_names[1], tick, INK, turned=True)
+        return axes
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Return where a point of the axes lies on the sheet, in points."""
+        x_part = (x - self._x[0]) / (self._x[1] - self._x[0])
+        y_part = (y - self._y[0]) / (self._y[1] - self._y[0])
+        width, height = self.area.right - self.area.left, self.area.top - self.area.bottom
+        return self.area.left + x_part * width, self.area.bottom + y_part * height
+
+    @property
+    def room_high(self) -> float:
+        """How high the axes are, in points."""
+        return self.area.top - self.area.bottom
+
+    def line(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return where a line of the axes lies on the sheet, as points of shape (n, 2)."""
+        return np.column_stack(self.at(np.asarray(x), np.asarray(y)))  # type: ignore[arg-type]
+
+    def write(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: float,
+        colour: str,
+        bold: bool = False,
+        side: str = "center",
+        turned: bool = False,
+    ) -> None:
+        """Write a line of text with its middle (or its left or right end) at a place in points."""
+        self.figure.text(
+            x / self.width,
+            y / self.height,
+            text,
+            fontsize=size,
+            color=colour,
+            fontweight="bold" if bold else "normal",
+            ha=side,
+            va="center_baseline" if not turned else "center",
+            rotation=90 if turned else 0,
+            parse_math=False,
+        )
+
+    def grey(self, axes: Axes, x_from: float) -> None:
+        """Turn the sheet grey from an x to the right end: there the machine is measured."""
+        if x_from < self._x[1]:
+            low, high = self._y
+            start = max(x_from, self._x[0])
+            patch = Rectangle((start, low), self._x[1] - start, high - low, zorder=0)
+            patch.set(facecolor=GREY_SHEET, linewidth=0)
+            axes.add_patch(patch)
+
+    def grid(self, axes: Axes, axis: str) -> None:
+        """Draw a light grid along the axis that is read."""
+        axes.grid(True, axis=axis, color=GRID, linewidth=0.8 * self.scale)  # type: ignore[arg-type]
+
+    def room_for(self, names: Sequence[str], use: str = "name", bold: bool = True) -> float:
+        """Return how wide the widest of some labels is, in points."""
+        widths = (text_size(name, self.letters(use), bold)[0] for name in names)
+        return max(widths, default=0.0)
+
+    def _fractions(self, box: Box) -> tuple[float, float, float, float]:
+        return (
+            box.left / self.width,
+            box.bottom / self.height,
+            (box.right - box.left) / self.width,
+            (box.top - box.bottom) / self.height,
+        )
+
+
+def to_svg(figure: Figure) -> str:
+    """Return a figure as SVG, the same bytes for the same figure.
+
+    Parameters
+    ----------
+    figure
+        What one of the functions of this package returned.
+    """
+    sheet = io.StringIO()
+    with own_settings():
+        figure.savefig(sheet, format="svg", metadata={"Date": None, "Creator": None})
+    return sheet.getvalue()
+
+
+def to_png(figure: Figure, scale: float = 2.0) -> bytes:
+    """Return a figure as PNG.
+
+    Parameters
+    ----------
+    figure
+        What one of the functions of this package returned.
+    scale
+        Device pixels to a pixel of 1/96 inch; 2 is sharp on every screen.
+    """
+    sheet = io.BytesIO()
+    # The lowest compression: a third of the drawing's time would otherwise go into the last 10 %.
+    saving = {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 1}}
+    with own_settings():
+        figure.savefig(sheet, format="png", dpi=PNG_DPI * scale, **saving)
+    return sheet.getvalue()
