@@ -60,10 +60,10 @@ _EVENT_BYTES = EVENT.itemsize
 _KIND_FROM_END = EVENT.fields["kind"][1] - EVENT.itemsize  # type: ignore[index]
 
 # Where the fields of an unpacked command stand.
-(
-    *(SEQUENCE, TIME_NS, ORDER_ID, REF, PRICE, STOP_PRICE, QUANTITY, DISPLAY, MINIMUM, OWNER),
-    *(SYMBOL, KIND, ORDER_TYPE, SIDE, TIF, STP, FLAGS),
-) = range(17)
+_PLACES = {name: place for place, name in enumerate(COMMAND.names or ())}
+SEQUENCE, TIME_NS, ORDER_ID = _PLACES["sequence"], _PLACES["time_ns"], _PLACES["order_id"]
+REF, PRICE, QUANTITY = _PLACES["ref"], _PLACES["price"], _PLACES["quantity"]
+OWNER, SYMBOL, KIND, SIDE = (_PLACES[name] for name in ("owner", "symbol", "kind", "side"))
 # Plain integers: a member of an IntEnum costs two lookups where its value costs one load.
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 SIDES = (0, SIDE_BIT)  # a side as the kind byte of an event holds it

@@ -19,33 +19,17 @@ columns of both sides, the last prices.
 
 from __future__ import annotations
 
-from collections import namedtuple
 from os import PathLike
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
-from numba import njit
 
 from engines.errors import BrokenInvariant, CapacityError, LayoutError
-from engines.intrinsics import HAS_CYCLE_COUNTER, read_ticks
+from engines.intrinsics import HAS_CYCLE_COUNTER
 from engines.matching.api import Clock, MatchingEngine, check_arrays
-from engines.messages import (
-    EVENT,
-    LAST_BIT,
-    LEVEL,
-    ORDER,
-    PRICE_MAX,
-    SYMBOL,
-    CommandKind,
-    EventKind,
-    Flag,
-    OrderType,
-    Reason,
-    SelfTradePrevention,
-    Side,
-    TimeInForce,
-)
+from engines.matching.sorted_kernels import Book, run
+from engines.messages import EVENT, LEVEL, ORDER, PRICE_MAX, SYMBOL, Side
 
 HEADER = np.dtype(
     [
@@ -60,139 +44,272 @@ HEADER = np.dtype(
     ]
 )
 MAGIC, VERSION = b"XLABSORT", 1
-# What a kernel sees: the columns are of shape (2, orders), the side first.
-Book = namedtuple("Book", "counts waiting rank order_id quantity owner last_price")
-_CLOCK_CODES = {Clock.CYCLES: 1, Clock.MONOTONIC_NS: 2}  # as read_ticks counts; 0 is none
-
-# Kernels take plain integers: an IntEnum is none to Numba.
 BUY, SELL = int(Side.BUY), int(Side.SELL)
-LIMIT, MARKET = int(OrderType.LIMIT), int(OrderType.MARKET)
-GTC, IOC = int(TimeInForce.GTC), int(TimeInForce.IOC)
-NEW, CANCEL = int(CommandKind.NEW), int(CommandKind.CANCEL)
-REDUCE, REPLACE = int(CommandKind.REDUCE), int(CommandKind.REPLACE)
-KIND_MAX, ORDER_TYPE_MAX, TIF_MAX = max(CommandKind).value, max(OrderType).value, max(TimeInForce).value
-STP_MAX, FLAGS_MAX = max(SelfTradePrevention).value, sum(Flag)
-ACCEPTED, TRADE = int(EventKind.ACCEPTED), int(EventKind.TRADE)
-REDUCED, REPLACED = int(EventKind.REDUCED), int(EventKind.REPLACED)
-CANCELLED, REJECTED = int(EventKind.CANCELLED), int(EventKind.REJECTED)
-R = namedtuple("R", [reason.name for reason in Reason])(*(int(reason) for reason in Reason))
-NO_ID = np.uint64(0)  # unsigned: with a signed zero Numba would compare ids as floats
-_SCAN = 64
-
-# nogil: a kernel runs beside the threads of a Jupyter kernel without stalling them.
-_compiled = njit(cache=True, nogil=True)
-
-# -- the arrays ---------------------------------------------------------------------------------
+_CLOCK_CODES = {Clock.CYCLES: 1, Clock.MONOTONIC_NS: 2}  # as read_ticks counts; 0 is none
+_NO_TICKS = np.zeros(0, np.int64)
 
 
-@_compiled
-def rank_of(side, symbol, price):
-    """Return what a side is sorted by: the larger, the nearer to the end of its symbol's run."""
-    return (symbol << 32) + (price if side == BUY else PRICE_MAX - price)
+class SortedArray(MatchingEngine):
+    """One sorted array a side. See ``engines.matching.api`` for the contract.
+
+    Parameters
+    ----------
+    orders, symbols
+        The room there is, as for every engine.
+    path
+        A file to hold the book. A file that another SortedArray of the same size has left is taken
+        up where it stands; a new or empty one is begun. It is where the book lives, not a journal:
+        nothing is forced to the disk.
+    clock
+        The clock that ``ticks`` is read from; without it the cycle counter where there is one.
+
+    Raises
+    ------
+    LayoutError
+        The file is no book, is one of another size or version, or was left in mid-command.
+    """
+
+    name = "sorted_array"
+
+    def __init__(
+        self,
+        orders: int,
+        symbols: int = 1,
+        path: str | PathLike[str] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__(orders, symbols)
+        self.clock = clock or (Clock.CYCLES if HAS_CYCLE_COUNTER else Clock.MONOTONIC_NS)
+        size = _places(orders, symbols)[-1]
+        buffer = np.zeros(size, np.uint8) if path is None else _mapped(Path(path), size)
+        self._header = buffer[: HEADER.itemsize].view(HEADER)[0]
+        if self._header["magic"] == b"":
+            self._header["orders"], self._header["symbols"] = orders, symbols
+            self._header["version"], self._header["magic"] = VERSION, MAGIC
+        _check_header(self._header, orders, symbols, path)
+        self._book = _book_in(buffer, orders, symbols)
+
+    def submit(
+        self, commands: np.ndarray, events: np.ndarray, ticks: np.ndarray | None = None
+    ) -> tuple[int, int]:
+        """Take commands in order and write what happened; see ``MatchingEngine.submit``."""
+        check_arrays(commands, events, ticks)
+        if not commands.flags.writeable:
+            commands = commands.copy()  # a kernel is compiled for one kind of array only
+        clock = 0 if ticks is None else _CLOCK_CODES[self.clock]
+        written = self._deliver(events)
+        if self._header["waiting"]:
+            return 0, written
+        self._header["busy"] = 1
+        sizes = self.orders_max, self.symbols_max
+        times = _NO_TICKS if ticks is None else ticks
+        taken, made = run(self._book, commands, events, written, *sizes, times, clock)
+        self._header["waiting"] = max(0, made - len(events))
+        if taken:
+            self._header["last_sequence"] = commands["sequence"][taken - 1]
+        self._header["busy"] = 0
+        return taken, min(made, len(events))
+
+    def _deliver(self, events: np.ndarray) -> int:
+        """Move waiting events to the caller's buffer; return how many."""
+        waiting = int(self._header["waiting"])
+        count = min(waiting, len(events))
+        if count:
+            events[:count] = self._book.waiting[:count]
+            self._book.waiting[: waiting - count] = self._book.waiting[count:waiting].copy()
+            self._header["waiting"] = waiting - count
+        return count
+
+    # -- looking inside -------------------------------------------------------------------------
+
+    def _records(self, side: int, low: int, high: int) -> np.ndarray:
+        """Return the orders in places ``low .. high - 1`` of a side, the best first."""
+        book, places = self._book, slice(low, high)
+        records = np.zeros(max(0, high - low), ORDER)
+        rank = book.rank[side, places][::-1]
+        price = rank & PRICE_MAX
+        records["price"] = price if side == BUY else PRICE_MAX - price
+        records["symbol"], records["side"] = rank >> 32, side
+        for name in ("order_id", "quantity", "owner"):
+            records[name] = getattr(book, name)[side, places][::-1]
+        return records
+
+    def _run(self, side: int, symbol: int) -> tuple[int, int]:
+        """Return where a symbol's orders begin and end on a side."""
+        rank = self._book.rank[side, : self._book.counts[side]]
+        low, high = np.searchsorted(rank, [symbol << 32, (symbol + 1) << 32])
+        return int(low), int(high)
+
+    def orders(self, symbol: int) -> np.ndarray:
+        """Return the live orders of a symbol; see ``MatchingEngine.orders``."""
+        return np.concatenate(
+            [self._records(side, *self._run(side, symbol)) for side in (BUY, SELL)]
+        )
+
+    def live_orders(self) -> np.ndarray:
+        """Return every live order of every symbol."""
+        counts = self._book.counts
+        records = np.concatenate([self._records(side, 0, counts[side]) for side in (BUY, SELL)])
+        # lexsort is stable, so the best stays first within a side
+        return records[np.lexsort((records["side"], records["symbol"]))]
+
+    def order(self, symbol: int, order_id: int) -> np.void | None:
+        """Return one live order, or None."""
+        for side in (BUY, SELL):
+            records = self._records(side, *self._run(side, symbol))
+            found = np.flatnonzero(records["order_id"] == np.uint64(order_id))
+            if len(found):
+                return records[found[0]]
+        return None
+
+    def depth(self, symbol: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the best price levels of both sides."""
+        bids, asks = (
+            _levels_of(self._records(side, *self._run(side, symbol)))[:levels]
+            for side in (BUY, SELL)
+        )
+        return bids, asks
+
+    def symbol_records(self) -> np.ndarray:
+        """Return the symbols that have traded."""
+        traded = np.flatnonzero(self._book.last_price)
+        records = np.zeros(len(traded), SYMBOL)
+        records["symbol"], records["last_price"] = traded, self._book.last_price[traded]
+        return records
+
+    @property
+    def last_sequence(self) -> int:
+        """The sequence of the last command taken."""
+        return int(self._header["last_sequence"])
+
+    def undelivered(self) -> np.ndarray:
+        """Return the events that wait for the next call."""
+        return self._book.waiting[: self._header["waiting"]].copy()
+
+    def check(self) -> None:
+        """Look at every invariant; raises BrokenInvariant."""
+        counts = self._book.counts
+        if counts.min() < 0 or counts.sum() > self.orders_max:
+            _broken(f"{counts.tolist()} orders are counted, {self.orders_max} fit")
+        for side in (BUY, SELL):
+            rank = self._book.rank[side, : counts[side]]
+            if (np.diff(rank) < 0).any():
+                _broken(f"side {side} is not sorted by symbol and price")
+        live = self.live_orders()
+        for name in ("price", "quantity", "order_id"):
+            if len(live) and live[name].min() < 1:
+                _broken(f"an order has {name} {live[name].min()}")
+        names = live[["symbol", "order_id"]]
+        if len(np.unique(names)) != len(names):
+            _broken("two live orders of one symbol have one id")
+        for symbol in np.unique(live["symbol"]):
+            (bids, asks) = self.depth(symbol, 1)
+            if len(bids) and len(asks) and bids["price"][0] >= asks["price"][0]:
+                _broken(
+                    f"symbol {symbol} is crossed: bid {bids['price'][0]}, ask {asks['price'][0]}"
+                )
+
+    def _restore(
+        self, orders: np.ndarray, symbols: np.ndarray, undelivered: np.ndarray, last_sequence: int
+    ) -> None:
+        book = self._book
+        if len(undelivered) > len(book.waiting):
+            raise CapacityError(
+                f"the snapshot holds {len(undelivered)} undelivered events, the engine has room "
+                f"for {len(book.waiting)}; make it larger"
+            )
+        for side in (BUY, SELL):
+            ours = orders[orders["side"] == side][::-1]
+            price = ours["price"].astype(np.int64)
+            rank = (ours["symbol"].astype(np.int64) << 32) + (
+                price if side == BUY else PRICE_MAX - price
+            )
+            order = np.argsort(rank, kind="stable")  # the oldest of a price stays the last
+            book.counts[side] = len(ours)
+            book.rank[side, : len(ours)] = rank[order]
+            for name in ("order_id", "quantity", "owner"):
+                getattr(book, name)[side, : len(ours)] = ours[name][order]
+        book.last_price[symbols["symbol"]] = symbols["last_price"]
+        book.waiting[: len(undelivered)] = undelivered
+        self._header["waiting"], self._header["last_sequence"] = len(undelivered), last_sequence
 
 
-@_compiled
-def lower_bound(rank, count, wanted):
-    """Return the first place whose rank is not below ``wanted``."""
-    low, high = 0, count
-    while low < high:
-        middle = (low + high) >> 1
-        if rank[middle] < wanted:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def _levels_of(records: np.ndarray) -> np.ndarray:
+    """Return the price levels of one side's orders, in their order."""
+    starts = np.flatnonzero(np.diff(records["price"], prepend=0))
+    levels = np.zeros(len(starts), LEVEL)
+    levels["price"] = records["price"][starts]
+    levels["count"] = np.diff(starts, append=len(records))
+    if len(starts):
+        levels["quantity"] = np.add.reduceat(records["quantity"].astype(np.int64), starts)
+    return levels
 
 
-@_compiled
-def scan(order_ids, low, high, wanted):
-    """Return the place of an id within ``low .. high - 1``, or -1; from the best end."""
-    # Blocks without an early exit, so that the comparison is done with vectors.
-    while high - low >= _SCAN:
-        hits = 0
-        for place in range(high - _SCAN, high):
-            hits |= order_ids[place] == wanted
-        if hits:
-            break
-        high -= _SCAN
-    for place in range(high - 1, low - 1, -1):
-        if order_ids[place] == wanted:
-            return place
-    return -1
+def _sections(orders: int, symbols: int) -> list[tuple[str, np.dtype, tuple[int, ...]]]:
+    """Return name, record type and shape of every part behind the header, in the buffer's order."""
+    sides = (2, orders)
+    return [
+        # one command can fill every order there is, between its ACCEPTED and its CANCELLED
+        ("waiting", EVENT, (orders + 2,)),
+        ("rank", np.dtype(np.int64), sides),
+        ("order_id", np.dtype(np.uint64), sides),
+        ("quantity", np.dtype(np.int32), sides),
+        ("owner", np.dtype(np.uint32), sides),
+        ("last_price", np.dtype(np.int32), (symbols,)),
+    ]
 
 
-@_compiled
-def find(book, symbol, order_id):
-    """Return (side, place) of a live order, or (0, -1)."""
-    for side in (BUY, SELL):
-        rank, count = book.rank[side], book.counts[side]
-        low = lower_bound(rank, count, symbol << 32)
-        high = lower_bound(rank, count, (symbol + 1) << 32)
-        place = scan(book.order_id[side], low, high, order_id)
-        if place >= 0:
-            return side, place
-    return 0, -1
+def _places(orders: int, symbols: int) -> list[int]:
+    """Return where each section begins in the buffer, and at last the buffer's size in bytes."""
+    places = [HEADER.itemsize]
+    for _, dtype, shape in _sections(orders, symbols):
+        places.append(places[-1] + dtype.itemsize * int(np.prod(shape)))
+    return places
 
 
-@_compiled
-def move(column, source, target, count):
-    """Move ``count`` elements within a column; the two ranges may overlap."""
-    if target < source:
-        for step in range(count):
-            column[target + step] = column[source + step]
-    else:
-        for step in range(count - 1, -1, -1):
-            column[target + step] = column[source + step]
+def _book_in(buffer: np.ndarray, orders: int, symbols: int) -> Book:
+    """Return the arrays that a kernel sees, as views of the buffer."""
+    sections, places = _sections(orders, symbols), _places(orders, symbols)
+    counts = buffer[: HEADER.itemsize].view(HEADER)["counts"][0]
+    views = {"counts": counts}
+    for (name, dtype, shape), low, high in zip(sections, places, places[1:], strict=False):
+        views[name] = buffer[low:high].view(dtype).reshape(shape)
+    return Book(**views)
 
 
-@_compiled
-def move_orders(book, side, source, target):
-    """Move everything from place ``source`` on, so that it starts at ``target``."""
-    count = book.counts[side] - source
-    move(book.rank[side], source, target, count)
-    move(book.order_id[side], source, target, count)
-    move(book.quantity[side], source, target, count)
-    move(book.owner[side], source, target, count)
-    book.counts[side] += target - source
+def _mapped(path: Path, size: int) -> np.ndarray:
+    """Return a file's bytes, mapped; a new or empty file gets its size first."""
+    if not path.exists() or path.stat().st_size == 0:
+        with open(path, "wb") as file:
+            file.truncate(size)
+    if path.stat().st_size != size:
+        raise LayoutError(
+            f"{path} has {path.stat().st_size} bytes, a book of this size {size}; "
+            "open it with the orders and symbols it was made with"
+        )
+    # The plain array: Numba would compile a kernel of its own for the subclass.
+    return np.asarray(np.memmap(path, np.uint8, "r+", shape=(size,)))
 
 
-@_compiled
-def rest(book, side, symbol, price, order_id, quantity, owner):
-    """Put an order behind (that is, before) all others of its price."""
-    rank = rank_of(side, symbol, price)
-    place = lower_bound(book.rank[side], book.counts[side], rank)
-    move_orders(book, side, place, place + 1)
-    book.rank[side, place] = rank
-    book.order_id[side, place] = order_id
-    book.quantity[side, place] = quantity
-    book.owner[side, place] = owner
+def _check_header(
+    header: np.void, orders: int, symbols: int, path: str | PathLike[str] | None
+) -> None:
+    """Refuse a buffer that holds something else than a book of this size that is at rest."""
+    if header["magic"] != MAGIC or header["version"] != VERSION:
+        raise LayoutError(
+            f"{path} starts with {header['magic']!r} version {header['version']}, a book with "
+            f"{MAGIC!r} version {VERSION}; choose another file"
+        )
+    if (header["orders"], header["symbols"]) != (orders, symbols):
+        raise LayoutError(
+            f"{path} holds {header['orders']} orders and {header['symbols']} symbols, not {orders} "
+            f"and {symbols}; open it as it was made"
+        )
+    if header["busy"]:
+        raise LayoutError(
+            f"{path} was left in the middle of a command; rebuild the book from its commands"
+        )
 
 
-# -- the events ---------------------------------------------------------------------------------
-
-
-@_compiled
-def slot(events, waiting, place):
-    """Return the record to write event ``place`` of this call to: the buffer's or the spill's."""
-    if place < len(events):
-        return events[place]
-    return waiting[place - len(events)]
-
-
-@_compiled
-def write(event, command, kind, reason, order_id, other_id, price, quantity, remaining, other_remaining, owner, other_owner, index):
-    """Fill every field of an event record."""
-    event.sequence = command.sequence
-    event.time_ns = command.time_ns
-    event.order_id = order_id
-    event.other_id = other_id
-    event.price = price
-    event.quantity = quantity
-    event.remaining = remaining
-    event.other_remaining = other_remaining
-    event.owner = owner
-    event.other_owner = other_owner
-    event.index = index
-    event.symbol = command.symbol
-    event.kind = kind
-    event.reason = reason
+def _broken(what: str) -> NoReturn:
+    raise BrokenInvariant(what)

@@ -1,0 +1,406 @@
+"""The kernels of ``sorted_array``: free functions over the columns of a sorted book.
+
+Every one of them is allocation-free and raises nothing. The layout is drawn in ``sorted_array``.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from engines.intrinsics import read_ticks
+from engines.messages import (
+    LAST_BIT,
+    PRICE_MAX,
+    CommandKind,
+    EventKind,
+    Flag,
+    OrderType,
+    Reason,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
+
+# What a kernel sees: the columns are of shape (2, orders), the side first.
+Book = namedtuple("Book", "counts waiting rank order_id quantity owner last_price")
+
+# Kernels take plain integers: an IntEnum is none to Numba.
+BUY, SELL = int(Side.BUY), int(Side.SELL)
+LIMIT, MARKET = int(OrderType.LIMIT), int(OrderType.MARKET)
+GTC, IOC = int(TimeInForce.GTC), int(TimeInForce.IOC)
+NEW, CANCEL = int(CommandKind.NEW), int(CommandKind.CANCEL)
+REDUCE, REPLACE = int(CommandKind.REDUCE), int(CommandKind.REPLACE)
+KIND_MAX, ORDER_TYPE_MAX, TIF_MAX = (
+    max(CommandKind).value,
+    max(OrderType).value,
+    max(TimeInForce).value,
+)
+STP_MAX, FLAGS_MAX = max(SelfTradePrevention).value, sum(Flag)
+ACCEPTED, TRADE = int(EventKind.ACCEPTED), int(EventKind.TRADE)
+REDUCED, REPLACED = int(EventKind.REDUCED), int(EventKind.REPLACED)
+CANCELLED, REJECTED = int(EventKind.CANCELLED), int(EventKind.REJECTED)
+_codes = {reason.name: int(reason) for reason in Reason}
+R: Any = namedtuple("R", _codes)(**_codes)  # type: ignore[misc]
+NO_ID = np.uint64(0)  # unsigned: with a signed zero Numba would compare ids as floats
+_SCAN = 64
+
+# nogil: a kernel runs beside the threads of a Jupyter kernel without stalling them.
+_compiled = njit(cache=True, nogil=True)
+
+# -- the arrays ---------------------------------------------------------------------------------
+
+
+@_compiled
+def rank_of(side, symbol, price):
+    """Return what a side is sorted by: the larger, the nearer to the end of its symbol's run."""
+    return (symbol << 32) + (price if side == BUY else PRICE_MAX - price)
+
+
+@_compiled
+def price_at(book, side, place):
+    """Return the price of the order in a place."""
+    low_bits = book.rank[side, place] & PRICE_MAX
+    return low_bits if side == BUY else PRICE_MAX - low_bits
+
+
+@_compiled
+def lower_bound(rank, count, wanted):
+    """Return the first place whose rank is not below ``wanted``."""
+    low, high = 0, count
+    while low < high:
+        middle = (low + high) >> 1
+        if rank[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@_compiled
+def scan(order_ids, low, high, wanted):
+    """Return the place of an id within ``low .. high - 1``, or -1; from the best end."""
+    # Blocks without an early exit, so that the comparison is done with vectors.
+    while high - low >= _SCAN:
+        hits = 0
+        for place in range(high - _SCAN, high):
+            hits |= order_ids[place] == wanted
+        if hits:
+            break
+        high -= _SCAN
+    for place in range(high - 1, low - 1, -1):
+        if order_ids[place] == wanted:
+            return place
+    return -1
+
+
+@_compiled
+def find(book, symbol, order_id):
+    """Return (side, place) of a live order, or (0, -1)."""
+    for side in (BUY, SELL):
+        rank, count = book.rank[side], book.counts[side]
+        low = lower_bound(rank, count, symbol << 32)
+        high = lower_bound(rank, count, (symbol + 1) << 32)
+        place = scan(book.order_id[side], low, high, order_id)
+        if place >= 0:
+            return side, place
+    return 0, -1
+
+
+@_compiled
+def move(column, source, target, count):
+    """Move ``count`` elements within a column; the two ranges may overlap."""
+    if target < source:
+        for step in range(count):
+            column[target + step] = column[source + step]
+    else:
+        for step in range(count - 1, -1, -1):
+            column[target + step] = column[source + step]
+
+
+@_compiled
+def move_orders(book, side, source, target):
+    """Move everything from place ``source`` on, so that it starts at ``target``."""
+    count = book.counts[side] - source
+    move(book.rank[side], source, target, count)
+    move(book.order_id[side], source, target, count)
+    move(book.quantity[side], source, target, count)
+    move(book.owner[side], source, target, count)
+    book.counts[side] += target - source
+
+
+@_compiled
+def rest(book, side, symbol, price, order_id, quantity, owner):
+    """Put an order behind (that is, before) all others of its price."""
+    rank = rank_of(side, symbol, price)
+    place = lower_bound(book.rank[side], book.counts[side], rank)
+    move_orders(book, side, place, place + 1)
+    book.rank[side, place] = rank
+    book.order_id[side, place] = order_id
+    book.quantity[side, place] = quantity
+    book.owner[side, place] = owner
+
+
+# -- the events ---------------------------------------------------------------------------------
+
+
+@_compiled
+def slot(events, waiting, place):
+    """Return the record to write event ``place`` of this call to: the buffer's or the spill's."""
+    if place < len(events):
+        return events[place]
+    return waiting[place - len(events)]
+
+
+@_compiled
+def begin(events, waiting, place, command, kind, side):
+    """Return the record of a new event with everything set that its command tells, the rest 0."""
+    event = slot(events, waiting, place)
+    event.sequence, event.time_ns = command.sequence, command.time_ns
+    event.order_id, event.other_id = command.order_id, NO_ID
+    event.price, event.quantity, event.remaining, event.other_remaining = 0, 0, 0, 0
+    event.owner, event.other_owner = command.owner, 0
+    event.index, event.symbol = 0, command.symbol
+    event.kind, event.reason = kind | side << 6, R.NONE
+    return event
+
+
+@_compiled
+def reject(events, waiting, place, command, reason):
+    """Echo a command that is not carried out."""
+    event = begin(events, waiting, place, command, REJECTED, command.side & 1)
+    event.other_id = command.ref
+    event.price, event.quantity = command.price, command.quantity
+    event.reason = reason
+    return place + 1
+
+
+@_compiled
+def cancelled(events, waiting, place, command, index, side, price, quantity, reason):
+    """Say that all that remained of an order is gone."""
+    event = begin(events, waiting, place, command, CANCELLED, side)
+    event.price, event.quantity, event.index, event.reason = price, quantity, index, reason
+    return place + 1
+
+
+# -- the checks, in the order of the contract ---------------------------------------------------
+
+
+@_compiled
+def why_kind_or_symbol_rejected(command, symbols_max):
+    """Return the reason of the first check that any command can fail, or 0."""
+    if command.kind < NEW or command.kind > KIND_MAX:
+        return R.UNKNOWN_KIND
+    if command.kind > REPLACE:
+        return R.UNSUPPORTED
+    if command.symbol >= symbols_max:
+        return R.UNKNOWN_SYMBOL
+    if command.order_id == NO_ID:
+        return R.BAD_ID
+    return R.NONE
+
+
+@_compiled
+def why_codes_rejected(command):
+    """Return the reason of the first code of a NEW that does not exist, or 0."""
+    if command.side > SELL:
+        return R.BAD_SIDE
+    if command.order_type > ORDER_TYPE_MAX:
+        return R.BAD_ORDER_TYPE
+    if command.tif > TIF_MAX:
+        return R.BAD_TIF
+    if command.stp > STP_MAX:
+        return R.BAD_STP
+    if command.flags > FLAGS_MAX:
+        return R.BAD_FLAGS
+    return R.NONE
+
+
+@_compiled
+def why_numbers_rejected(command):
+    """Return the reason of the first number of a NEW that cannot be, or of what we lack, or 0."""
+    if command.quantity < 1:
+        return R.BAD_QUANTITY
+    if command.order_type == LIMIT and command.price < 1:
+        return R.BAD_PRICE
+    if command.order_type == MARKET and command.price < 0:
+        return R.BAD_PRICE
+    if command.order_type <= MARKET and command.stop_price != 0:
+        return R.BAD_STOP_PRICE
+    if command.display_quantity < 0 or command.display_quantity > command.quantity:
+        return R.BAD_DISPLAY_QUANTITY
+    if command.min_quantity < 0 or command.min_quantity > command.quantity:
+        return R.BAD_MIN_QUANTITY
+    rare = command.stp | command.flags | command.display_quantity | command.min_quantity
+    if command.order_type > MARKET or command.tif > IOC or rare != 0:
+        return R.UNSUPPORTED
+    return R.NONE
+
+
+@_compiled
+def why_new_rejected(book, command, orders_max):
+    """Return the reason of the first check that a NEW fails, or 0."""
+    reason = why_codes_rejected(command)
+    if reason == R.NONE:
+        reason = why_numbers_rejected(command)
+    if reason != R.NONE:
+        return reason
+    if find(book, int(command.symbol), command.order_id)[1] >= 0:
+        return R.DUPLICATE_ID
+    if may_rest(command) and book.counts[BUY] + book.counts[SELL] >= orders_max:
+        return R.BOOK_FULL
+    return R.NONE
+
+
+@_compiled
+def why_change_rejected(book, command, side, place):
+    """Return the reason of the first check that a CANCEL, REDUCE or REPLACE fails, or 0."""
+    if command.kind != CANCEL and command.quantity < 1:
+        return R.BAD_QUANTITY
+    if command.kind == REPLACE and command.price < 1:
+        return R.BAD_PRICE
+    if place < 0 or book.owner[side, place] != command.owner:
+        return R.UNKNOWN_ORDER
+    takes_new_id = command.ref != NO_ID and command.ref != command.order_id
+    if command.kind != REPLACE or not takes_new_id:
+        return R.NONE
+    taken = find(book, int(command.symbol), command.ref)[1] >= 0
+    return R.DUPLICATE_ID if taken else R.NONE
+
+
+@_compiled
+def may_rest(command):
+    """Return whether what is left of a NEW may stay in the book."""
+    return command.order_type == LIMIT and command.tif == GTC
+
+
+# -- what each command does: each returns where the next event goes -----------------------------
+
+
+@_compiled
+def match(book, events, waiting, written, command, side, order_id, price, quantity):
+    """Trade with the other side up to ``price`` (0: any); return (next event, remaining)."""
+    symbol, other = int(command.symbol), 1 - side
+    limit = price if price != 0 else (PRICE_MAX if side == BUY else 0)
+    worst = rank_of(other, symbol, limit)
+    end = lower_bound(book.rank[other], book.counts[other], (symbol + 1) << 32)
+    place, index, remaining = end - 1, 1, quantity
+    while remaining > 0 and place >= 0 and book.rank[other, place] >= worst:
+        traded = min(remaining, int(book.quantity[other, place]))
+        remaining -= traded
+        book.quantity[other, place] -= traded
+        maker_price = price_at(book, other, place)
+        book.last_price[symbol] = maker_price
+        event = begin(events, waiting, written, command, TRADE, side)
+        event.order_id, event.other_id = order_id, book.order_id[other, place]
+        event.price, event.quantity, event.remaining = maker_price, traded, remaining
+        event.other_remaining = book.quantity[other, place]
+        event.other_owner, event.index = book.owner[other, place], index
+        written, index = written + 1, index + 1
+        if book.quantity[other, place] > 0:
+            break
+        place -= 1
+    # The makers that are gone stand together at the end of the run: one shift takes them all out.
+    if place + 1 < end and index > 1:
+        move_orders(book, other, end, place + 1)
+    return written, remaining
+
+
+@_compiled
+def new(book, events, waiting, written, command):
+    """Accept an order, trade, then rest or cancel what is left."""
+    side, price, quantity = int(command.side), int(command.price), int(command.quantity)
+    event = begin(events, waiting, written, command, ACCEPTED, side)
+    event.price, event.quantity, event.remaining = price, quantity, quantity
+    first = written
+    written, remaining = match(
+        book, events, waiting, written + 1, command, side, command.order_id, price, quantity
+    )
+    if remaining == 0:
+        return written
+    if may_rest(command):
+        symbol = int(command.symbol)
+        rest(book, side, symbol, price, command.order_id, remaining, command.owner)
+        return written
+    reason = R.IOC_RESIDUE if command.order_type == LIMIT else R.MARKET_RESIDUE
+    index = written - first
+    return cancelled(events, waiting, written, command, index, side, price, remaining, reason)
+
+
+@_compiled
+def reduce(book, events, waiting, written, command, side, place):
+    """Cancel an order, or take away a part of its quantity."""
+    price, quantity = price_at(book, side, place), int(book.quantity[side, place])
+    if command.kind == CANCEL or command.quantity >= quantity:
+        move_orders(book, side, place + 1, place)
+        reason = R.REQUESTED if command.kind == CANCEL else R.REDUCED_TO_ZERO
+        return cancelled(events, waiting, written, command, 0, side, price, quantity, reason)
+    book.quantity[side, place] = quantity - command.quantity
+    event = begin(events, waiting, written, command, REDUCED, side)
+    event.price, event.quantity, event.reason = price, command.quantity, R.REQUESTED
+    event.remaining = quantity - command.quantity
+    return written + 1
+
+
+@_compiled
+def replace(book, events, waiting, written, command, side, place):
+    """Change an order; where it loses its priority it is taken out and enters anew."""
+    new_id = command.ref if command.ref != NO_ID else command.order_id
+    price, quantity = int(command.price), int(command.quantity)
+    old_quantity, owner = int(book.quantity[side, place]), book.owner[side, place]
+    keeps = price == price_at(book, side, place) and quantity <= old_quantity
+    event = begin(events, waiting, written, command, REPLACED, side)
+    event.order_id, event.other_id = new_id, command.order_id
+    event.price, event.quantity, event.remaining = price, quantity, quantity
+    event.other_remaining = old_quantity
+    event.reason = R.PRIORITY_KEPT if keeps else R.PRIORITY_LOST
+    written += 1
+    if keeps:
+        book.order_id[side, place], book.quantity[side, place] = new_id, quantity
+        return written
+    move_orders(book, side, place + 1, place)
+    written, remaining = match(
+        book, events, waiting, written, command, side, new_id, price, quantity
+    )
+    if remaining > 0:
+        rest(book, side, int(command.symbol), price, new_id, remaining, owner)
+    return written
+
+
+@_compiled
+def carry_out(book, events, written, command, orders_max, symbols_max):
+    """Check one command and do what it asks; return where the next event goes."""
+    waiting = book.waiting
+    reason = why_kind_or_symbol_rejected(command, symbols_max)
+    if reason != R.NONE:
+        return reject(events, waiting, written, command, reason)
+    if command.kind == NEW:
+        reason = why_new_rejected(book, command, orders_max)
+        if reason != R.NONE:
+            return reject(events, waiting, written, command, reason)
+        return new(book, events, waiting, written, command)
+    side, place = find(book, int(command.symbol), command.order_id)
+    reason = why_change_rejected(book, command, side, place)
+    if reason != R.NONE:
+        return reject(events, waiting, written, command, reason)
+    if command.kind == REPLACE:
+        return replace(book, events, waiting, written, command, side, place)
+    return reduce(book, events, waiting, written, command, side, place)
+
+
+@_compiled
+def run(book, commands, events, written, orders_max, symbols_max, ticks, clock):
+    """Take commands until the events of one no longer fit; return (taken, events made)."""
+    taken, start = 0, 0
+    while taken < len(commands) and written <= len(events):
+        if clock != 0:
+            start = read_ticks(clock)
+        written = carry_out(book, events, written, commands[taken], orders_max, symbols_max)
+        slot(events, book.waiting, written - 1).kind |= LAST_BIT
+        if clock != 0:
+            ticks[taken] = read_ticks(clock) - start
+        taken += 1
+    return taken, written
