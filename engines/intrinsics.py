@@ -1,4 +1,4 @@
-"""What numba lacks: bit scans, the cycle counter, the kernel's clock, a fence.
+"""What numba lacks: bit scans, the cycle counter, the kernel's clock, a fence, records by address.
 
 Each is one machine instruction or one library call inside a compiled kernel. None of them needs
 LLVM's assembler parser, without which inline assembly ends the process.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import platform
 
+import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import from_dtype, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -85,6 +86,55 @@ def fence_release(typingctx):
         return context.get_dummy_value()
 
     return signature, codegen
+
+
+def records_at(dtype: np.dtype):
+    """Return a function (address, index) -> record, for kernels only.
+
+    Kernels that are handed arrays count references to them: 1,000 calls in the price ladder's loop,
+    which made it five times slower. An address has no owner, so its array must outlive the call.
+    """
+    record = from_dtype(dtype)
+
+    @intrinsic
+    def record_at(typingctx, address, index):
+        def codegen(context, builder, signature, arguments):
+            word = ir.IntType(64)
+            index = context.cast(builder, arguments[1], signature.args[1], types.int64)
+            offset = builder.mul(index, ir.Constant(word, dtype.itemsize))
+            place = builder.add(arguments[0], offset)
+            return builder.inttoptr(place, context.get_value_type(record))
+
+        return record(types.int64, index), codegen
+
+    return record_at
+
+
+def _word_pointer(context, builder, signature, arguments):
+    index = context.cast(builder, arguments[1], signature.args[1], types.int64)
+    place = builder.add(arguments[0], builder.shl(index, ir.Constant(ir.IntType(64), 3)))
+    return builder.inttoptr(place, ir.IntType(64).as_pointer())
+
+
+@intrinsic
+def load_word(typingctx, address, index):
+    """Return the uint64 number ``index`` of an array at an address."""
+
+    def codegen(context, builder, signature, arguments):
+        return builder.load(_word_pointer(context, builder, signature, arguments))
+
+    return types.uint64(types.int64, index), codegen
+
+
+@intrinsic
+def store_word(typingctx, address, index, word):
+    """Set the uint64 number ``index`` of an array at an address."""
+
+    def codegen(context, builder, signature, arguments):
+        builder.store(arguments[2], _word_pointer(context, builder, signature, arguments))
+        return context.get_dummy_value()
+
+    return types.none(types.int64, index, types.uint64), codegen
 
 
 @njit(inline="always")

@@ -1,4 +1,4 @@
-"""The compiled half of the price ladder: free functions over the sections of one buffer.
+"""The compiled half of the price ladder: free functions over the sections of one buffer, ``s``.
 
 Read it from the top: the two hash tables, pages and the summary of pages, levels and queues, then
 what each command does, and last the loop over a batch. No function allocates or raises.
@@ -9,6 +9,8 @@ The tables are open-addressed with linear probing and backward-shift deletion (K
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
@@ -16,9 +18,15 @@ from engines.intrinsics import (
     count_leading_zeros,
     count_trailing_zeros,
     fence_release,
+    load_word,
     read_ticks,
+    records_at,
+    store_word,
 )
+from engines.matching.ladder_layout import BOOK, HEADER, PAGE, QUEUE, SIDE, SLOT
 from engines.messages import (
+    COMMAND,
+    EVENT,
     KIND_MASK,
     LAST_BIT,
     PRICE_MAX,
@@ -31,6 +39,18 @@ from engines.messages import (
     SelfTradePrevention,
     TimeInForce,
 )
+
+header_at, book_at, side_at = records_at(HEADER), records_at(BOOK), records_at(SIDE)
+page_at, queue_at, slot_at = records_at(PAGE), records_at(QUEUE), records_at(SLOT)
+command_at, event_at = records_at(COMMAND), records_at(EVENT)
+
+
+class Out(NamedTuple):
+    """The caller's events buffer: its address and how many events it holds."""
+
+    place: int
+    room: int
+
 
 # Plain integers, because a kernel folds them into its instructions.
 NEW, CANCEL = int(CommandKind.NEW), int(CommandKind.CANCEL)
@@ -93,16 +113,16 @@ def id_tag(symbol, order_id):
 @fast
 def find_id(s, symbol, order_id, tag):
     """Return where the id stands in the table, or ~(the free position where it would stand)."""
-    ids = s.ids
-    mask = np.uint64(len(ids) - 1)
-    place = tag >> np.uint64(s.header[0].id_shift)
+    header = header_at(s.header, 0)
+    mask = header.id_mask
+    place = tag >> np.uint64(header.id_shift)
     while True:
-        entry = ids[place]
+        entry = load_word(s.ids, place)
         if entry == ZERO:
             return ~np.int64(place)
         if entry >> U32 == tag:
-            order = s.orders[entry & LOW_32]
-            if order.order_id == order_id and s.pages[np.uint64(order.level) >> U6].symbol == symbol:
+            order = slot_at(s.orders, entry & LOW_32)
+            if order.order_id == order_id and page_at(s.pages, np.uint64(order.level) >> U6).symbol == symbol:
                 return np.int64(place)
         place = (place + ONE) & mask
 
@@ -110,20 +130,20 @@ def find_id(s, symbol, order_id, tag):
 @fast
 def erase_id(s, place):
     """Take an entry out and move back those behind it that may stand nearer their home."""
-    ids = s.ids
-    mask = np.uint64(len(ids) - 1)
-    shift = U32 + np.uint64(s.header[0].id_shift)
+    header = header_at(s.header, 0)
+    mask = header.id_mask
+    shift = U32 + np.uint64(header.id_shift)
     hole = np.uint64(place)
     probe = hole
     while True:
         probe = (probe + ONE) & mask
-        entry = ids[probe]
+        entry = load_word(s.ids, probe)
         if entry == ZERO:
             break
         if ((probe - (entry >> shift)) & mask) >= ((probe - hole) & mask):
-            ids[hole] = entry
+            store_word(s.ids, hole, entry)
             hole = probe
-    ids[hole] = ZERO
+    store_word(s.ids, hole, ZERO)
 
 
 # -- the directory: (symbol, side, layer, number) -> page or summary word ---------------------------
@@ -145,16 +165,16 @@ def directory_home(s, key):
     """Return the position at which the search for a key starts."""
     word = key * MIX_A
     word ^= word >> U32
-    return (word * MIX_B) >> np.uint64(s.header[0].directory_shift)
+    return (word * MIX_B) >> np.uint64(header_at(s.header, 0).directory_shift)
 
 
 @fast
 def look_up(s, key):
     """Return the page or word under a key, or 0."""
-    mask = np.uint64(len(s.directory) - 1)
+    mask = header_at(s.header, 0).directory_mask
     place = directory_home(s, key)
     while True:
-        entry = s.directory[place]
+        entry = load_word(s.directory, place)
         if entry >> U21 == key or entry == ZERO:
             return np.int64(entry & LOW_21)
         place = (place + ONE) & mask
@@ -163,31 +183,31 @@ def look_up(s, key):
 @rare
 def enter(s, key, index):
     """Put a page or word, which is not there yet, under a key."""
-    mask = np.uint64(len(s.directory) - 1)
+    mask = header_at(s.header, 0).directory_mask
     place = directory_home(s, key)
-    while s.directory[place] != ZERO:
+    while load_word(s.directory, place) != ZERO:
         place = (place + ONE) & mask
-    s.directory[place] = key << U21 | np.uint64(index)
+    store_word(s.directory, place, key << U21 | np.uint64(index))
 
 
 @rare
 def leave(s, key):
     """Take a key, which is there, out of the directory."""
-    mask = np.uint64(len(s.directory) - 1)
+    mask = header_at(s.header, 0).directory_mask
     hole = directory_home(s, key)
-    while s.directory[hole] >> U21 != key:
+    while load_word(s.directory, hole) >> U21 != key:
         hole = (hole + ONE) & mask
     probe = hole
     while True:
         probe = (probe + ONE) & mask
-        entry = s.directory[probe]
+        entry = load_word(s.directory, probe)
         if entry == ZERO:
             break
         home = directory_home(s, entry >> U21)
         if ((probe - home) & mask) >= ((probe - hole) & mask):
-            s.directory[hole] = entry
+            store_word(s.directory, hole, entry)
             hole = probe
-    s.directory[hole] = ZERO
+    store_word(s.directory, hole, ZERO)
 
 
 # -- pages, and the summary that finds the next one -------------------------------------------------
@@ -196,20 +216,20 @@ def leave(s, key):
 @rare
 def add_page(s, symbol, side, number):
     """Take a page for 64 ticks, enter it, and mark it in the summary; return its index."""
-    header = s.header[0]
+    header = header_at(s.header, 0)
     page = np.int64(header.free_page)
     if page:
-        header.free_page = s.pages[page].number
+        header.free_page = page_at(s.pages, page).number
     else:
         page = np.int64(header.fresh_page)
         header.fresh_page = page + 1
-    record = s.pages[page]
+    record = page_at(s.pages, page)
     record.bitmap, record.number = ZERO, number
     record.symbol, record.side = symbol, side
     header.live_pages += 1
     enter(s, directory_key(symbol, side, 0, number), page)
 
-    owner = s.sides[2 * symbol + side]
+    owner = side_at(s.sides, 2 * symbol + side)
     owner.pages += 1
     for layer in range(1, 4):
         bit = ONE << np.uint64(number & 63)
@@ -217,15 +237,15 @@ def add_page(s, symbol, side, number):
         key = directory_key(symbol, side, layer, number)
         word = look_up(s, key)
         if word:
-            s.words[word] |= bit
+            store_word(s.words, word, load_word(s.words, word) | bit)
             return page
         word = np.int64(header.free_word)
         if word:
-            header.free_word = s.words[word]
+            header.free_word = load_word(s.words, word)
         else:
             word = np.int64(header.fresh_word)
             header.fresh_word = word + 1
-        s.words[word] = bit
+        store_word(s.words, word, bit)
         enter(s, key, word)
     if number < 64:
         owner.root_low |= ONE << np.uint64(number)
@@ -237,26 +257,26 @@ def add_page(s, symbol, side, number):
 @rare
 def drop_page(s, page):
     """Give back a page whose last level has emptied, and the summary words that empty with it."""
-    header = s.header[0]
-    record = s.pages[page]
+    header = header_at(s.header, 0)
+    record = page_at(s.pages, page)
     symbol, side, number = np.int64(record.symbol), np.int64(record.side), np.int64(record.number)
     leave(s, directory_key(symbol, side, 0, number))
     record.number = header.free_page
     header.free_page = page
     header.live_pages -= 1
 
-    owner = s.sides[2 * symbol + side]
+    owner = side_at(s.sides, 2 * symbol + side)
     owner.pages -= 1
     for layer in range(1, 4):
         bit = ONE << np.uint64(number & 63)
         number >>= 6
         key = directory_key(symbol, side, layer, number)
         word = look_up(s, key)
-        s.words[word] &= ~bit
-        if s.words[word] != ZERO:
+        store_word(s.words, word, load_word(s.words, word) & ~bit)
+        if load_word(s.words, word) != ZERO:
             return
         leave(s, key)
-        s.words[word] = np.uint64(header.free_word)
+        store_word(s.words, word, np.uint64(header.free_word))
         header.free_word = word
     if number < 64:
         owner.root_low &= ~(ONE << np.uint64(number))
@@ -283,14 +303,14 @@ def first_bit(word, upward):
 @rare
 def next_number(s, symbol, side, number, upward):
     """Return the nearest page number beyond ``number`` that a side has, or -1."""
-    owner = s.sides[2 * symbol + side]
+    owner = side_at(s.sides, 2 * symbol + side)
     found = np.int64(-1)
     climbed = 0
     for layer in range(1, 4):  # up, until a word has a bit beyond ours
         bit, number = number & 63, number >> 6
         word = look_up(s, directory_key(symbol, side, layer, number))
         if word:
-            beyond = bits_beyond(s.words[word], bit, upward)
+            beyond = bits_beyond(load_word(s.words, word), bit, upward)
             if beyond != ZERO:
                 found = number << 6 | first_bit(beyond, upward)
                 climbed = layer
@@ -302,7 +322,7 @@ def next_number(s, symbol, side, number, upward):
             return np.int64(-1)
     for layer in range(climbed - 1, 0, -1):  # and down again, taking the nearest bit of each
         word = look_up(s, directory_key(symbol, side, layer, found))
-        found = found << 6 | first_bit(s.words[word], upward)
+        found = found << 6 | first_bit(load_word(s.words, word), upward)
     return found
 
 
@@ -330,13 +350,13 @@ def next_in_root(low, high, number, upward):
 @fast
 def price_of(s, level):
     """Return the price of a level."""
-    return np.int64(s.pages[np.uint64(level) >> U6].number) << 6 | np.int64(level) & 63
+    return np.int64(page_at(s.pages, np.uint64(level) >> U6).number) << 6 | np.int64(level) & 63
 
 
 @rare
 def next_level(s, level):
     """Return the level next to ``level`` going away from the touch, or 0 if it is the last."""
-    page = s.pages[level >> 6]
+    page = page_at(s.pages, level >> 6)
     upward = page.side == 1
     beyond = bits_beyond(page.bitmap, level & 63, upward)
     if beyond != ZERO:
@@ -346,14 +366,14 @@ def next_level(s, level):
     if number < 0:
         return np.int64(0)
     other = look_up(s, directory_key(symbol, side, 0, number))
-    return other << 6 | first_bit(s.pages[other].bitmap, upward)
+    return other << 6 | first_bit(page_at(s.pages, other).bitmap, upward)
 
 
 @fast
 def close_level(s, level):
     """Forget a level whose queue has emptied; if it was the best, the next one becomes so."""
-    page = s.pages[np.uint64(level) >> U6]
-    owner = s.sides[2 * np.int64(page.symbol) + page.side]
+    page = page_at(s.pages, np.uint64(level) >> U6)
+    owner = side_at(s.sides, 2 * np.int64(page.symbol) + page.side)
     bit = ONE << np.uint64(level & 63)
     if owner.best_level == level:
         beyond = page.bitmap & ~bit  # the best has no level before it
@@ -371,7 +391,7 @@ def close_level(s, level):
 @fast
 def find_page(s, symbol, side, number):
     """Return the page of a side, or 0; most orders stand on the page of the best."""
-    owner = s.sides[2 * symbol + side]
+    owner = side_at(s.sides, 2 * symbol + side)
     if owner.best_price and np.int64(owner.best_price) >> 6 == number:
         return np.int64(owner.best_level) >> 6
     return look_up(s, directory_key(symbol, side, 0, number))
@@ -380,35 +400,35 @@ def find_page(s, symbol, side, number):
 @fast
 def rest(s, symbol, side, order_id, tag, place, price, quantity, owner):
     """Put a new order at the end of its queue; ``place`` is its free place in the id table."""
-    header = s.header[0]
+    header = header_at(s.header, 0)
     slot = np.uint64(header.free_order)
     if slot:
-        header.free_order = s.orders[slot].next
+        header.free_order = slot_at(s.orders, slot).next
     else:
         slot = np.uint64(header.fresh_order)
         header.fresh_order = slot + ONE
     header.live_orders += 1
-    s.ids[np.uint64(place)] = tag << U32 | slot
+    store_word(s.ids, np.uint64(place), tag << U32 | slot)
 
     page = find_page(s, symbol, side, price >> 6)
     if page == 0:
         page = add_page(s, symbol, side, price >> 6)
     level = np.uint64(page << 6 | price & 63)
-    queue = s.levels[level]
-    order = s.orders[slot]
+    queue = queue_at(s.levels, level)
+    order = slot_at(s.orders, slot)
     order.order_id, order.quantity, order.owner = order_id, quantity, owner
     order.level, order.next = level, 0
     if queue.quantity:
         order.prev = queue.tail
-        s.orders[queue.tail].next = slot
+        slot_at(s.orders, queue.tail).next = slot
         queue.tail = slot
         queue.quantity += quantity
         return
     order.prev = 0
     queue.head = queue.tail = slot
     queue.quantity = quantity
-    s.pages[np.uint64(page)].bitmap |= ONE << np.uint64(price & 63)
-    sides = s.sides[2 * symbol + side]
+    page_at(s.pages, np.uint64(page)).bitmap |= ONE << np.uint64(price & 63)
+    sides = side_at(s.sides, 2 * symbol + side)
     best = np.int64(sides.best_price)
     if best == 0 or (price > best if side == 0 else price < best):
         sides.best_price, sides.best_level = price, level
@@ -417,8 +437,8 @@ def rest(s, symbol, side, order_id, tag, place, price, quantity, owner):
 @fast
 def free_slot(s, slot):
     """Give an order's slot back; the one freed last is used next, while it is still in the cache."""
-    header = s.header[0]
-    s.orders[slot].next = header.free_order
+    header = header_at(s.header, 0)
+    slot_at(s.orders, slot).next = header.free_order
     header.free_order = slot
     header.live_orders -= 1
 
@@ -426,16 +446,16 @@ def free_slot(s, slot):
 @fast
 def remove(s, slot, place):
     """Take an order out of its queue, the id table and the slots."""
-    order = s.orders[slot]
+    order = slot_at(s.orders, slot)
     level = np.int64(order.level)
-    queue = s.levels[np.uint64(level)]
+    queue = queue_at(s.levels, np.uint64(level))
     before, after = order.prev, order.next
     if before:
-        s.orders[before].next = after
+        slot_at(s.orders, before).next = after
     else:
         queue.head = after
     if after:
-        s.orders[after].prev = before
+        slot_at(s.orders, after).prev = before
     else:
         queue.tail = before
     queue.quantity -= order.quantity
@@ -469,14 +489,14 @@ def emit(
     other_remaining, owner, other_owner, kind, side, reason,
 ):  # fmt: skip
     """Write event number n of this call, into the spill once the caller's buffer is full."""
-    if n < len(events):
+    if n < events.room:
         write(
-            events[np.uint64(n)], n - first, command, order_id, other_id, price, quantity,
+            event_at(events.place, n), n - first, command, order_id, other_id, price, quantity,
             remaining, other_remaining, owner, other_owner, kind, side, reason,
         )  # fmt: skip
     else:
         write(
-            s.spill[np.uint64(n - len(events))], n - first, command, order_id, other_id, price,
+            event_at(s.spill, n - events.room), n - first, command, order_id, other_id, price,
             quantity, remaining, other_remaining, owner, other_owner, kind, side, reason,
         )  # fmt: skip
     return n + 1
@@ -548,7 +568,7 @@ def is_plain(command):
 @fast
 def no_room(s, symbol, side, price):
     """Return whether an order at this price would need a page that is not to be had."""
-    header = s.header[0]
+    header = header_at(s.header, 0)
     if header.live_pages < header.pages:
         return False
     return find_page(s, symbol, side, price >> 6) == 0
@@ -557,16 +577,16 @@ def no_room(s, symbol, side, price):
 @fast
 def match(s, events, n, first, command, symbol, side, order_id, owner, remaining, limit):
     """Trade against the other side up to ``limit``; return (n, what remains)."""
-    other = s.sides[2 * symbol + 1 - side]
+    other = side_at(s.sides, 2 * symbol + 1 - side)
     while remaining:
         best = np.int64(other.best_price)
         if best == 0 or (best > limit if side == 0 else best < limit):
             break
         level = np.int64(other.best_level)
-        queue = s.levels[np.uint64(level)]
+        queue = queue_at(s.levels, np.uint64(level))
         slot = np.uint64(queue.head)
         while remaining and slot:
-            maker = s.orders[slot]
+            maker = slot_at(s.orders, slot)
             standing = np.int64(maker.quantity)
             quantity = min(remaining, standing)
             remaining -= quantity
@@ -582,10 +602,10 @@ def match(s, events, n, first, command, symbol, side, order_id, owner, remaining
             erase_id(s, find_id(s, symbol, maker.order_id, id_tag(symbol, maker.order_id)))
             free_slot(s, slot)
             slot = following
-        s.books[symbol].last_price = best
+        book_at(s.books, symbol).last_price = best
         queue.head = slot
         if slot:
-            s.orders[slot].prev = 0
+            slot_at(s.orders, slot).prev = 0
         else:
             close_level(s, level)
     return n, remaining
@@ -606,7 +626,7 @@ def new(s, events, n, command):
     if place >= 0:
         return reject(s, events, n, command, R_DUPLICATE_ID)
     may_rest = command.order_type == 0 and command.tif == GTC
-    header = s.header[0]
+    header = header_at(s.header, 0)
     if may_rest and (header.live_orders == header.orders or no_room(s, symbol, side, price)):
         return reject(s, events, n, command, R_BOOK_FULL)
 
@@ -639,7 +659,7 @@ def find_own(s, command, symbol):
     place = find_id(s, symbol, command.order_id, id_tag(symbol, command.order_id))
     if place < 0:
         return np.int64(-1)
-    if s.orders[s.ids[np.uint64(place)] & LOW_32].owner != command.owner:
+    if slot_at(s.orders, load_word(s.ids, np.uint64(place)) & LOW_32).owner != command.owner:
         return np.int64(-1)
     return place
 
@@ -647,12 +667,12 @@ def find_own(s, command, symbol):
 @fast
 def cancel(s, events, n, command, symbol, place, reason):
     """Carry out a CANCEL, or a REDUCE that leaves nothing; return n."""
-    slot = s.ids[np.uint64(place)] & LOW_32
-    order = s.orders[slot]
+    slot = load_word(s.ids, np.uint64(place)) & LOW_32
+    order = slot_at(s.orders, slot)
     level = np.uint64(order.level)
     n = emit(
         s, events, n, n, command, order.order_id, ZERO, price_of(s, level), order.quantity, 0, 0,
-        order.owner, 0, CANCELLED, np.int64(s.pages[level >> U6].side), reason,
+        order.owner, 0, CANCELLED, np.int64(page_at(s.pages, level >> U6).side), reason,
     )  # fmt: skip
     remove(s, slot, place)
     return n
@@ -661,15 +681,15 @@ def cancel(s, events, n, command, symbol, place, reason):
 @fast
 def reduce(s, events, n, command, symbol, place):
     """Carry out a REDUCE; return n."""
-    order = s.orders[s.ids[np.uint64(place)] & LOW_32]
+    order = slot_at(s.orders, load_word(s.ids, np.uint64(place)) & LOW_32)
     if command.quantity >= order.quantity:
         return cancel(s, events, n, command, symbol, place, R_REDUCED_TO_ZERO)
     level = np.uint64(order.level)
     order.quantity -= command.quantity
-    s.levels[level].quantity -= command.quantity
+    queue_at(s.levels, level).quantity -= command.quantity
     return emit(
         s, events, n, n, command, order.order_id, ZERO, price_of(s, level), command.quantity,
-        order.quantity, 0, order.owner, 0, REDUCED, np.int64(s.pages[level >> U6].side),
+        order.quantity, 0, order.owner, 0, REDUCED, np.int64(page_at(s.pages, level >> U6).side),
         R_REQUESTED,
     )  # fmt: skip
 
@@ -677,10 +697,10 @@ def reduce(s, events, n, command, symbol, place):
 @fast
 def replace(s, events, n, command, symbol, place):
     """Carry out a REPLACE; return n."""
-    slot = s.ids[np.uint64(place)] & LOW_32
-    order = s.orders[slot]
+    slot = load_word(s.ids, np.uint64(place)) & LOW_32
+    order = slot_at(s.orders, slot)
     level = np.uint64(order.level)
-    side, owner = np.int64(s.pages[level >> U6].side), order.owner
+    side, owner = np.int64(page_at(s.pages, level >> U6).side), order.owner
     price, quantity = np.int64(command.price), np.int64(command.quantity)
     old_id, old_quantity = order.order_id, np.int64(order.quantity)
     new_id = old_id if command.ref == ZERO else command.ref
@@ -697,13 +717,13 @@ def replace(s, events, n, command, symbol, place):
         owner, 0, REPLACED, side, R_KEPT if keeps else R_LOST,
     )  # fmt: skip
     if keeps:
-        s.levels[level].quantity -= old_quantity - quantity
+        queue_at(s.levels, level).quantity -= old_quantity - quantity
         order.quantity = quantity
         if new_id != old_id:
             erase_id(s, place)
             order.order_id = new_id
             free_place = ~find_id(s, symbol, new_id, tag)
-            s.ids[np.uint64(free_place)] = tag << U32 | slot
+            store_word(s.ids, np.uint64(free_place), tag << U32 | slot)
         return n
     remove(s, slot, place)
     n, remaining = match(s, events, n, first, command, symbol, side, new_id, owner, quantity, price)
@@ -741,10 +761,10 @@ def step(s, events, n, command):
         return reject(s, events, n, command, R_UNKNOWN_KIND)
     if kind > REPLACE:
         return reject(s, events, n, command, R_UNSUPPORTED)
-    if command.symbol >= s.header[0].symbols:
+    if command.symbol >= header_at(s.header, 0).symbols:
         return reject(s, events, n, command, R_UNKNOWN_SYMBOL)
     symbol = np.int64(command.symbol)
-    book = s.books[symbol]
+    book = book_at(s.books, symbol)
     book.version += ONE  # odd: being written
     fence_release()
     if kind == NEW:
@@ -759,43 +779,53 @@ def step(s, events, n, command):
 @rare
 def deliver(s, events):
     """Write the events that waited, as many as fit; return how many."""
-    header = s.header[0]
+    header = header_at(s.header, 0)
     start = np.int64(header.spill_start)
-    count = min(np.int64(header.spill_count), len(events))
-    for i in range(count):
-        events[i] = s.spill[start + i]
+    count = min(np.int64(header.spill_count), events.room)
+    for i in range(8 * count):  # eight words an event
+        store_word(events.place, i, load_word(s.spill, 8 * start + i))
     header.spill_start = start + count
     header.spill_count -= count
     return count
 
 
+@fast
+def close_command(s, events, n):
+    """Mark the event written last as the last of its command."""
+    if n <= events.room:
+        event_at(events.place, n - 1).kind |= LAST_BIT
+    else:
+        event_at(s.spill, n - 1 - events.room).kind |= LAST_BIT
+
+
 @rare
 def submit(s, commands, events, ticks, clock):
-    """Take a batch; return (commands taken, events written). See the matching contract."""
-    header = s.header[0]
-    room = len(events)
-    n = deliver(s, events)
+    """Take a batch; return (commands taken, events written). See the matching contract.
+
+    The arrays are turned into addresses here, once a call.
+    """
+    header = header_at(s.header, 0)
+    out = Out(np.int64(events.ctypes.data), len(events))
+    source = np.int64(commands.ctypes.data)
+    n = deliver(s, out)
     taken = 0
     if header.spill_count:
         return taken, n
     timed = len(ticks) > 0
     start = np.int64(0)
-    while taken < len(commands) and n <= room:
-        command = commands[np.uint64(taken)]
+    while taken < len(commands) and n <= out.room:
+        command = command_at(source, taken)
         if timed:
             start = read_ticks(clock)
-        n = step(s, events, n, command)
-        if n <= room:
-            events[np.uint64(n - 1)].kind |= LAST_BIT
-        else:
-            s.spill[np.uint64(n - 1 - room)].kind |= LAST_BIT
+        n = step(s, out, n, command)
+        close_command(s, out, n)
         header.last_sequence = command.sequence
         if timed:
             ticks[taken] = read_ticks(clock) - start
         taken += 1
-    if n > room:
-        header.spill_start, header.spill_count = 0, n - room
-        n = room
+    if n > out.room:
+        header.spill_start, header.spill_count = 0, n - out.room
+        n = out.room
     return taken, n
 
 

@@ -59,7 +59,9 @@ HEADER = np.dtype(
         ("spill_count", "<u4"),
         ("id_shift", "<u4"),  # 32 - log2 of the id table's length
         ("directory_shift", "<u4"),  # 64 - log2 of the directory's length
-        ("reserved", "<u8", 6),
+        ("id_mask", "<u8"),
+        ("directory_mask", "<u8"),
+        ("reserved", "<u8", 4),
     ]
 )
 BOOK = np.dtype([("version", "<u8"), ("last_price", "<i4"), ("state", "<u4")])
@@ -95,7 +97,7 @@ assert (PAGE.itemsize, SLOT.itemsize, QUEUE.itemsize) == (16, 32, 16)
 
 
 class Sections(NamedTuple):
-    """The buffer's sections as arrays; what every kernel is handed."""
+    """The buffer's sections as arrays."""
 
     header: np.ndarray
     books: np.ndarray
@@ -107,6 +109,26 @@ class Sections(NamedTuple):
     orders: np.ndarray
     spill: np.ndarray
     levels: np.ndarray
+
+
+class Places(NamedTuple):
+    """The address of each section: what every kernel is handed, in registers and uncounted."""
+
+    header: int
+    books: int
+    sides: int
+    ids: int
+    directory: int
+    words: int
+    pages: int
+    orders: int
+    spill: int
+    levels: int
+
+
+def places_of(sections: Sections) -> Places:
+    """Return where the sections lie; valid as long as their buffer is."""
+    return Places(*(section.ctypes.data for section in sections))
 
 
 def _power_of_two(least: int) -> int:
@@ -179,6 +201,8 @@ def _claim(sections: Sections, orders: int, symbols: int, pages: int) -> None:
             header[field] = value
         header["fresh_order"] = header["fresh_page"] = header["fresh_word"] = 1
         header["id_shift"] = 32 - (len(sections.ids).bit_length() - 1)
+        header["id_mask"] = len(sections.ids) - 1
+        header["directory_mask"] = len(sections.directory) - 1
         header["directory_shift"] = 64 - (len(sections.directory).bit_length() - 1)
         return
     if header["magic"] != MAGIC:

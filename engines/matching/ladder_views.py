@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from engines.intrinsics import load_word
 from engines.matching.ladder_kernels import (
     LOW_21,
     LOW_32,
@@ -13,12 +14,18 @@ from engines.matching.ladder_kernels import (
     U21,
     U32,
     ZERO,
+    book_at,
     directory_key,
     find_id,
+    header_at,
     id_tag,
     look_up,
     next_level,
+    page_at,
     price_of,
+    queue_at,
+    side_at,
+    slot_at,
 )
 
 view = njit(cache=True, nogil=True)
@@ -27,16 +34,16 @@ view = njit(cache=True, nogil=True)
 @view
 def depth(s, symbol, side, levels):
     """Fill ``levels`` from the best price on; return how many there are."""
-    level = np.int64(s.sides[2 * symbol + side].best_level)
+    level = np.int64(side_at(s.sides, 2 * symbol + side).best_level)
     count = 0
-    if s.sides[2 * symbol + side].best_price == 0:
+    if side_at(s.sides, 2 * symbol + side).best_price == 0:
         return count
     while level and count < len(levels):
-        queue = s.levels[level]
+        queue = queue_at(s.levels, level)
         orders, slot = 0, queue.head
         while slot:
             orders += 1
-            slot = s.orders[slot].next
+            slot = slot_at(s.orders, slot).next
         row = levels[count]
         row.price, row.count, row.quantity = price_of(s, level), orders, queue.quantity
         count += 1
@@ -47,8 +54,8 @@ def depth(s, symbol, side, levels):
 @view
 def fill_order(s, slot, record):
     """Fill one ``ORDER`` record from an order's slot."""
-    order = s.orders[slot]
-    page = s.pages[np.uint64(order.level) >> U6]
+    order = slot_at(s.orders, slot)
+    page = page_at(s.pages, np.uint64(order.level) >> U6)
     record.order_id, record.price = order.order_id, price_of(s, order.level)
     record.quantity, record.owner = order.quantity, order.owner
     record.symbol, record.side = page.symbol, page.side
@@ -60,15 +67,15 @@ def live_orders(s, first_symbol, last_symbol, out):
     count = 0
     for symbol in range(first_symbol, last_symbol):
         for side in range(2):
-            if s.sides[2 * symbol + side].best_price == 0:
+            if side_at(s.sides, 2 * symbol + side).best_price == 0:
                 continue
-            level = np.int64(s.sides[2 * symbol + side].best_level)
+            level = np.int64(side_at(s.sides, 2 * symbol + side).best_level)
             while level:
-                slot = s.levels[level].head
+                slot = queue_at(s.levels, level).head
                 while slot:
                     fill_order(s, slot, out[count])
                     count += 1
-                    slot = s.orders[slot].next
+                    slot = slot_at(s.orders, slot).next
                 level = next_level(s, level)
     return count
 
@@ -77,7 +84,7 @@ def live_orders(s, first_symbol, last_symbol, out):
 def find_slot(s, symbol, order_id):
     """Return the slot of a live order, or 0."""
     place = find_id(s, symbol, order_id, id_tag(symbol, order_id))
-    return s.ids[np.uint64(place)] & LOW_32 if place >= 0 else ZERO
+    return load_word(s.ids, np.uint64(place)) & LOW_32 if place >= 0 else ZERO
 
 
 # Each line is an invariant; check() returns the number of the first that does not hold.
@@ -104,13 +111,13 @@ INVARIANTS = (
 @view
 def check_queue(s, level):
     """Return (the broken invariant or 0, how many orders the queue holds)."""
-    queue = s.levels[level]
-    page = s.pages[level >> 6]
+    queue = queue_at(s.levels, level)
+    page = page_at(s.pages, level >> 6)
     total, count = np.int64(0), 0
     before, slot = np.uint64(0), np.uint64(queue.head)
     while slot:
-        order = s.orders[slot]
-        if order.level != level or order.prev != before or count > s.header[0].orders:
+        order = slot_at(s.orders, slot)
+        if order.level != level or order.prev != before or count > header_at(s.header, 0).orders:
             return 5, count
         if order.quantity < 1:
             return 6, count
@@ -127,13 +134,13 @@ def check_queue(s, level):
 @view
 def check_page(s, page):
     """Return the broken invariant of a page and its bitmap, or 0."""
-    record = s.pages[page]
+    record = page_at(s.pages, page)
     symbol, side = np.int64(record.symbol), np.int64(record.side)
     if look_up(s, directory_key(symbol, side, 0, np.int64(record.number))) != page:
         return 2
     for tick in range(64):
         has_bit = (record.bitmap >> np.uint64(tick)) & ONE != ZERO
-        if has_bit != (s.levels[page << 6 | tick].quantity != 0):
+        if has_bit != (queue_at(s.levels, page << 6 | tick).quantity != 0):
             return 3
     return 0
 
@@ -141,7 +148,7 @@ def check_page(s, page):
 @view
 def check_side(s, symbol, side):
     """Return (the broken invariant or 0, orders, pages) of one side."""
-    owner = s.sides[2 * symbol + side]
+    owner = side_at(s.sides, 2 * symbol + side)
     orders, pages = 0, 0
     if owner.best_price == 0:
         return (11 if owner.pages else 0), orders, pages
@@ -172,25 +179,25 @@ def check_side(s, symbol, side):
 @view
 def check_tables(s):
     """Return the broken invariant of the id table, the slots or the summary, or 0."""
-    header = s.header[0]
+    header = header_at(s.header, 0)
     entries = 0
-    for i in range(len(s.ids)):
-        if s.ids[i] != ZERO:
+    for i in range(np.int64(header.id_mask) + 1):
+        if load_word(s.ids, i) != ZERO:
             entries += 1
-            if (s.ids[i] >> U32) == ZERO and (s.ids[i] & LOW_32) == ZERO:
+            if (load_word(s.ids, i) >> U32) == ZERO and (load_word(s.ids, i) & LOW_32) == ZERO:
                 return 10
     if entries != header.live_orders:
         return 10
     free, slot = 0, header.free_order
     while slot and free <= header.orders:
         free += 1
-        slot = s.orders[slot].next
+        slot = slot_at(s.orders, slot).next
     if free + header.live_orders + 1 != header.fresh_order:
         return 12
-    for i in range(len(s.directory)):
-        entry = s.directory[i]
+    for i in range(np.int64(header.directory_mask) + 1):
+        entry = load_word(s.directory, i)
         is_word = (entry >> U21) & np.uint64(1 << 25) != ZERO
-        if is_word and s.words[np.int64(entry & LOW_21)] == ZERO:
+        if is_word and load_word(s.words, np.int64(entry & LOW_21)) == ZERO:
             return 13
     return 0
 
@@ -198,10 +205,10 @@ def check_tables(s):
 @view
 def check(s):
     """Return (number of the first broken invariant, symbol), or (0, 0)."""
-    header = s.header[0]
+    header = header_at(s.header, 0)
     orders, pages = 0, 0
     for symbol in range(header.symbols):
-        if s.books[symbol].version & ONE:
+        if book_at(s.books, symbol).version & ONE:
             return 15, symbol
         for side in range(2):
             broken, more_orders, more_pages = check_side(s, symbol, side)
@@ -209,7 +216,7 @@ def check(s):
                 return broken, symbol
             orders += more_orders
             pages += more_pages
-        bid, ask = s.sides[2 * symbol].best_price, s.sides[2 * symbol + 1].best_price
+        bid, ask = side_at(s.sides, 2 * symbol).best_price, side_at(s.sides, 2 * symbol + 1).best_price
         if bid and ask and bid >= ask:
             return 14, symbol
     if orders != header.live_orders or orders > header.orders:

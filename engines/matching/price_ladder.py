@@ -19,7 +19,7 @@ from engines.errors import BrokenInvariant
 from engines.intrinsics import HAS_CYCLE_COUNTER
 from engines.matching import ladder_kernels, ladder_views
 from engines.matching.api import Clock, MatchingEngine, check_arrays
-from engines.matching.ladder_layout import PAGES_MAX, bytes_needed, lay_out, sizes_in
+from engines.matching.ladder_layout import PAGES_MAX, bytes_needed, lay_out, places_of, sizes_in
 from engines.messages import LEVEL, ORDER, SYMBOL
 
 _NO_TICKS = np.zeros(0, np.int64)
@@ -81,6 +81,7 @@ class PriceLadder(MatchingEngine):
         self.buffer = buffer
         self.clock = clock or (Clock.CYCLES if HAS_CYCLE_COUNTER else Clock.MONOTONIC_NS)
         self._sections = lay_out(buffer, orders, symbols, pages)
+        self._places = places_of(self._sections)
 
     @classmethod
     def attach(cls, buffer: np.ndarray, clock: Clock | None = None) -> Self:
@@ -95,7 +96,7 @@ class PriceLadder(MatchingEngine):
         check_arrays(commands, events, ticks)
         times = _NO_TICKS if ticks is None else ticks
         code = _CLOCK_CODES[self.clock]
-        return ladder_kernels.submit(self._sections, commands, events, times, code)
+        return ladder_kernels.submit(self._places, commands, events, times, code)
 
     def orders(self, symbol: int) -> np.ndarray:
         """Return the live orders of a symbol; see ``MatchingEngine.orders``."""
@@ -107,22 +108,22 @@ class PriceLadder(MatchingEngine):
 
     def _collect(self, first_symbol: int, last_symbol: int) -> np.ndarray:
         out = np.zeros(int(self._sections.header[0]["live_orders"]), ORDER)
-        count = ladder_views.live_orders(self._sections, first_symbol, last_symbol, out)
+        count = ladder_views.live_orders(self._places, first_symbol, last_symbol, out)
         return out[:count].copy()
 
     def order(self, symbol: int, order_id: int) -> np.void | None:
         """Return one live order, or None."""
-        slot = int(ladder_views.find_slot(self._sections, symbol, np.uint64(order_id)))
+        slot = int(ladder_views.find_slot(self._places, symbol, np.uint64(order_id)))
         if slot == 0:
             return None
         out = np.zeros(1, ORDER)
-        ladder_views.fill_order(self._sections, np.uint64(slot), out[0])
+        ladder_views.fill_order(self._places, np.uint64(slot), out[0])
         return out[0]
 
     def depth(self, symbol: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the best price levels of both sides."""
         out = np.zeros((2, levels), LEVEL)
-        counts = [ladder_views.depth(self._sections, symbol, side, out[side]) for side in (0, 1)]
+        counts = [ladder_views.depth(self._places, symbol, side, out[side]) for side in (0, 1)]
         return out[0, : counts[0]], out[1, : counts[1]]
 
     def symbol_records(self) -> np.ndarray:
@@ -146,7 +147,7 @@ class PriceLadder(MatchingEngine):
 
     def check(self) -> None:
         """Look at every invariant; raises BrokenInvariant."""
-        number, symbol = ladder_views.check(self._sections)
+        number, symbol = ladder_views.check(self._places)
         if number:
             raise BrokenInvariant(
                 f"symbol {symbol}: not so, that {ladder_views.INVARIANTS[number]}"
@@ -156,7 +157,7 @@ class PriceLadder(MatchingEngine):
         self, orders: np.ndarray, symbols: np.ndarray, undelivered: np.ndarray, last_sequence: int
     ) -> None:
         header = self._sections.header[0]
-        ladder_kernels.restore(self._sections, orders)
+        ladder_kernels.restore(self._places, orders)
         self._sections.books["last_price"][symbols["symbol"]] = symbols["last_price"]
         self._sections.spill[: len(undelivered)] = undelivered
         header["spill_start"], header["spill_count"] = 0, len(undelivered)
