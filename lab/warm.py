@@ -1,4 +1,139 @@
 """Compile every kernel into Numba's cache, so that no first run waits for a compiler.
 
-``python -m lab.warm`` is the last step of ``make setup``.
+``python -m lab.warm`` is the last step of ``make setup``. It drives each part through a small run
+of what the experiments do with it, because Numba compiles for the types it meets. With a warm cache
+this takes a few seconds.
+
+Numba looks only at a kernel's own file to tell whether the cached code is stale, not at the files
+of the functions it calls. So all of this checkout's cached code is dropped when any source changed.
 """
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engines.matching import IMPLEMENTATIONS  # and names the cache folder
+
+if TYPE_CHECKING:
+    from lab.workloads.order_flow import Flow
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+LIVE_ORDERS, MESSAGES, SYMBOLS = 300, 2_000, 2
+
+
+def groups() -> dict[str, Callable[[], None]]:
+    """Return what is compiled, by name, in the order in which one part needs another."""
+    matching = {name: partial(_warm_engine, name) for name in IMPLEMENTATIONS}
+    return {
+        "clock": _warm_clock,
+        "order_flow": _warm_flows,
+        "histogram": _warm_histogram,
+        **matching,
+    }
+
+
+def _flow(name: str = "balanced") -> Flow:
+    from lab.workloads.order_flow import generate
+
+    return generate(name, messages=MESSAGES, live_orders=LIVE_ORDERS, seed=1, symbols=SYMBOLS)
+
+
+def _warm_clock() -> None:
+    from lab.hardware.clock import calibrate
+
+    calibrate(milliseconds=20)
+
+
+def _warm_flows() -> None:
+    from lab.workloads.order_flow import FLOWS
+
+    for name in FLOWS:
+        _flow(name)
+
+
+def _warm_histogram() -> None:
+    import numpy as np
+
+    from lab.measure.histogram import Histogram
+
+    histogram = Histogram()
+    histogram.record_array(np.arange(1, 1_000, dtype=np.int64))
+    histogram.quantile(0.99)
+
+
+def _warm_engine(name: str) -> None:
+    """Run a flow with and without a clock, look at the book, and move it to another engine."""
+    import numpy as np
+
+    from engines.messages import EVENT
+
+    flow = _flow()
+    events = np.zeros(4 * (LIVE_ORDERS + MESSAGES), EVENT)
+    for ticks in (None, np.zeros(MESSAGES, np.int64)):
+        engine = IMPLEMENTATIONS[name].create(flow.orders_max, flow.symbols)
+        engine.submit(flow.preload, events)
+        engine.submit(flow.commands, events, ticks)
+    engine.order(0, int(flow.commands["order_id"][-1]))
+    engine.depth(0, levels=5)
+    engine.check()
+    copy = IMPLEMENTATIONS[name].create(flow.orders_max, flow.symbols)
+    copy.load(engine.save())
+
+
+def drop_stale_code(cache: Path) -> bool:
+    """Forget this checkout's compiled code if a source changed since it was compiled.
+
+    Parameters
+    ----------
+    cache
+        Numba's cache folder, which several checkouts may share.
+
+    Returns
+    -------
+    bool
+        Whether anything was stale.
+    """
+    sources = _kernel_sources()
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    stamp = cache / f"{_cache_name(CHECKOUT)}.sources"
+    if stamp.exists() and stamp.read_text() == digest:
+        return False
+    for folder in {path.parent for path in sources}:
+        shutil.rmtree(cache / _cache_name(folder), ignore_errors=True)
+    cache.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(digest)
+    return True
+
+
+def _kernel_sources() -> list[Path]:
+    """All of engines, whose records and codes end up in kernels, and what of lab is compiled."""
+    lab = [path for path in CHECKOUT.glob("lab/**/*.py") if "numba" in path.read_text("utf-8")]
+    return sorted([*CHECKOUT.glob("engines/**/*.py"), *lab])
+
+
+def _cache_name(folder: Path) -> str:
+    """Where Numba keeps the code of a folder's kernels (``numba.core.caching``)."""
+    return f"{folder.name}_{hashlib.sha1(str(folder).encode()).hexdigest()}"
+
+
+def main() -> None:
+    """Compile all groups, one line each."""
+    work = groups()
+    if drop_stale_code(Path(os.environ["NUMBA_CACHE_DIR"])):
+        print(f"      {len(work)} groups of kernels, about a minute in all", flush=True)
+    for number, (name, warm) in enumerate(work.items(), start=1):
+        print(f"      compiling {number}/{len(work)} {name} … ", end="", flush=True)
+        start = time.monotonic()
+        warm()
+        print(f"{time.monotonic() - start:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
