@@ -1,1 +1,183 @@
-"""Exchange Lab."""
+"""Exchange Lab: a performance lab for the core of an exchange.
+
+The door for notebooks::
+
+    import lab
+
+    lab.panel("matching_latency")                 # controls, figure, verdict
+    result = lab.run("matching_latency", flow="balanced")
+    result.rows()                                 # the measurements as a list of dicts
+    lab.results("matching_latency")               # what was run before, the newest first
+    lab.compare(before, after)                    # what changed, beside what differed
+    lab.report(result)                            # one page that someone else can repeat
+
+Measured code never runs in the caller's process. ``import lab`` loads neither Numba nor
+matplotlib; each function loads what it needs when it is called.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ipywidgets import Widget
+
+    from lab.measure.comparison import SideBySide
+    from lab.measure.result import Result
+
+__all__ = ["compare", "panel", "report", "results", "run"]
+
+
+def panel(name: str) -> Widget:
+    """Return an experiment's panel: controls, figure, table and verdict.
+
+    Parameters
+    ----------
+    name
+        An experiment, as ``lab list`` shows them.
+
+    Raises
+    ------
+    engines.errors.InputError
+        There is no such experiment.
+    """
+    from lab.panels import panel
+
+    return panel(name)
+
+
+def run(name: str, *, size: str | None = None, **parameters: Any) -> Result:
+    """Run an experiment in fresh processes, wait for it and return its result.
+
+    Interrupting the wait (the stop button, Ctrl-C) stops the measured processes.
+
+    Parameters
+    ----------
+    name
+        An experiment, as ``lab list`` shows them.
+    size
+        ``"smoke"`` for seconds, ``"full"`` for minutes; None for the defaults.
+    **parameters
+        The experiment's own parameters, checked before anything starts.
+
+    Returns
+    -------
+    Result
+        It is saved in ``data/results/runs`` as well.
+
+    Raises
+    ------
+    engines.errors.InputError
+        The experiment is unknown or a parameter is wrong.
+    engines.errors.MeasurementError
+        The measured process failed.
+    """
+    from lab.experiments import experiment_named
+    from lab.measure.job import Job
+
+    experiment_named(name).parameters(parameters, size)
+    job = Job(name, parameters, size=size)
+    job.start()
+    try:
+        return job.wait()
+    except KeyboardInterrupt:
+        job.cancel()
+        raise
+
+
+def results(
+    experiment: str | None = None, folder: str | PathLike[str] | None = None
+) -> list[Result]:
+    """Return saved results, the newest first.
+
+    Parameters
+    ----------
+    experiment
+        Only those of this experiment.
+    folder
+        Where to look; by default the runs and the shipped results of the checkout.
+    """
+    from lab.measure.result import results
+
+    return results(folder, experiment)
+
+
+def compare(
+    before: Result | str | PathLike[str], after: Result | str | PathLike[str]
+) -> SideBySide:
+    """Compare two results of one experiment.
+
+    Parameters
+    ----------
+    before, after
+        Results or their files. Ratios say how many times faster ``after`` is.
+
+    Returns
+    -------
+    SideBySide
+        What differed and what changed; it shows itself in a notebook.
+
+    Raises
+    ------
+    engines.errors.InputError
+        They cannot be compared, or a file is damaged.
+    """
+    from lab.measure.comparison import compare
+
+    return compare(_loaded(before), _loaded(after))
+
+
+def report(
+    results: Result | str | PathLike[str] | Iterable[Result | str | PathLike[str]],
+    path: str | PathLike[str] = "report.html",
+    title: str | None = None,
+    notes: str = "",
+) -> Path:
+    """Write results as one self-contained HTML page, the data beside it as JSON.
+
+    Parameters
+    ----------
+    results
+        One result or several, or their files.
+    path
+        The page. It is written whole or not at all.
+    title, notes
+        Texts for its top and its end; markup in them is shown, not obeyed.
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    from lab.measure.result import Result
+    from lab.report import write_html
+
+    chosen = [results] if isinstance(results, Result | str | PathLike) else list(results)
+    return write_html([_loaded(item) for item in chosen], path, title=title, notes=notes)
+
+
+def _loaded(result: Result | str | PathLike[str]) -> Result:
+    """Return a result, read from its file where a file is named."""
+    from lab.measure.result import Result, load
+
+    return result if isinstance(result, Result) else load(result)
+
+
+class _Door(ModuleType):
+    """Keeps ``lab.report`` the function.
+
+    Importing the module ``lab.report`` binds it to that name of its package, over the function.
+    ``from lab.report import …`` finds the module all the same.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Door

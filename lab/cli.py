@@ -1,25 +1,360 @@
-"""The command ``lab``: what a person types in a terminal."""
+"""The command ``lab``: what a person types in a terminal, and what they put in scripts.
+
+With ``--json`` a command prints one JSON object on standard output and nothing else; progress goes
+to standard error. It leaves with 0 when it did what was asked, 1 when a check that it was asked to
+make failed, 2 when it was called wrongly, 130 when it was interrupted.
+
+Heavy modules are imported inside the commands: help is there in a tenth of a second.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
 import click
 
+from engines.errors import ExchangeLabError, InputError, MeasurementError
+from lab.experiments import EXPERIMENTS, Experiment
+from lab.options import Experiments
+from lab.terminal import print_json, table
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+CHECK_FAILED, WRONG_CALL, INTERRUPTED = 1, 2, 130
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class OneLineErrors(click.Group):
+    """A group that says what went wrong in one line and leaves with the code that it means."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command line; as a program, leave with its exit code."""
+        # One name for `lab` and `python -m lab`, or messages would name what was not typed.
+        run = partial(super().main, args, prog_name or "lab", complete_var, False, **extra)
+        if not standalone_mode:
+            return run()
+        sys.exit(_exit_code(run))
+
+
+def _exit_code(run: Callable[[], Any]) -> int:
+    """Run a command line and return its exit code."""
+    try:
+        outcome = run()
+        sys.stdout.flush()
+        return outcome if isinstance(outcome, int) else 0
+    except (KeyboardInterrupt, click.Abort):
+        return _complain("interrupted; nothing was written", INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        return WRONG_CALL
+    except click.UsageError as error:
+        return _complain(_usage(error), WRONG_CALL)
+    except click.ClickException as error:
+        return _complain(error.format_message(), WRONG_CALL)
+    except MeasurementError as error:
+        return _complain(str(error), CHECK_FAILED)
+    except ExchangeLabError as error:
+        return _complain(str(error), WRONG_CALL)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough. Python would complain again as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CHECK_FAILED
+
+
+def _complain(message: str, code: int) -> int:
+    """Write one line on standard error."""
+    line = " ".join(message.split())
+    print(f"lab: {line}", file=sys.stderr)
+    return code
+
+
+def _usage(error: click.UsageError) -> str:
+    """Return click's message as a fact with the command that tells more."""
+    message = error.format_message().rstrip(".")
+    where = error.ctx.command_path if error.ctx else "lab"
+    return f"{message[:1].lower()}{message[1:]}; see {where} --help"
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@click.group(cls=OneLineErrors, context_settings=_CONTEXT)
 def main() -> None:
-    """A performance lab for the core of an exchange."""
+    """A performance lab for the core of an exchange.
+
+    \b
+    lab open                                  the notebooks, in JupyterLab
+    lab list                                  what can be measured
+    lab probe                                 this machine, and what limits a measurement on it
+    lab run matching_latency                  measure, with the defaults
+    lab replay FILE --format lobster --check  a recorded day through the engines
+    lab report RESULT.json                    a page that someone else can trust and repeat
+
+    What people put in scripts holds: --json prints one JSON object; the exit code is 0 when all
+    went well, 1 when a check failed, 2 for a wrong call, 130 when interrupted.
+    """
 
 
-@main.command("open")
+@main.command("open", short_help="Open JupyterLab on a notebook.")
 @click.argument("notebook", required=False, type=click.Path())
 @click.option("--port", default=8888, show_default=True, help="First port to try.")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 def open_(notebook: str | None, port: int, no_browser: bool) -> None:
-    """Open JupyterLab on NOTEBOOK (default: notebooks/00_start_here.ipynb)."""
-    from engines.errors import InputError
+    """Open JupyterLab on NOTEBOOK (default: notebooks/00_start_here.ipynb).
+
+    \b
+    Example
+      lab open notebooks/04_matching_engines.ipynb
+    """
     from lab.jupyter.launch import open_lab
 
+    open_lab(notebook, port, browser=not no_browser)
+
+
+@main.command("list", short_help="List the experiments, the engines and the order flows.")
+@_json
+def list_(as_json: bool) -> None:
+    """List the experiments, the engines and the order flows.
+
+    \b
+    Example
+      lab list --json
+    """
+    from engines.matching import IMPLEMENTATIONS
+    from lab.workloads.order_flow import FLOWS
+
+    if as_json:
+        print_json(
+            {
+                "experiments": [
+                    {"name": e.name, "question": e.question, "summary": e.summary, "room": e.room}
+                    for e in EXPERIMENTS.values()
+                ],
+                "engines": [_engine(entry) for entry in IMPLEMENTATIONS.values()],
+                "flows": [{"name": f.name, "summary": f.summary} for f in FLOWS.values()],
+            }
+        )
+        return
+    print(table(("experiment", "question"), [(e.name, e.question) for e in EXPERIMENTS.values()]))
+    print()
+    engines = [(e.name, e.add, e.cancel, e.best, e.summary) for e in IMPLEMENTATIONS.values()]
+    print(table(("engine", "add", "cancel", "next best", "what it is"), engines))
+    print()
+    print(table(("flow", "what it is"), [(flow.name, flow.summary) for flow in FLOWS.values()]))
+    print("\nlab run EXPERIMENT --help shows what can be set")
+
+
+def _engine(entry: Any) -> dict[str, Any]:
+    """Return one line of an engine registry as JSON holds it."""
+    return {
+        "name": entry.name,
+        "summary": entry.summary,
+        "add": entry.add,
+        "cancel": entry.cancel,
+        "best": entry.best,
+        "features": sorted(entry.features),
+    }
+
+
+@main.command(short_help="Show the machine and what limits a measurement on it.")
+@click.option(
+    "--root",
+    default="/",
+    show_default=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="A folder that holds a machine's sys and proc.",
+)
+@_json
+def probe(root: str, as_json: bool) -> None:
+    """Show the machine, and what limits a measurement on it.
+
+    \b
+    Example
+      lab probe --json
+      lab probe --root copy_of_another_machine
+    """
+    from lab.hardware.probe import probe as look
+
+    seen = look(root)
+    if as_json:
+        print_json(seen)
+    else:
+        from lab.summaries import probe_text
+
+        print(probe_text(seen))
+
+
+def _run(
+    experiment: Experiment, given: dict[str, Any], common: Mapping[str, Any], report: Any
+) -> int:
+    """Run one experiment, save its result, show it."""
+    from lab.measure.result import summary
+    from lab.measure.runner import run_experiment
+    from lab.summaries import result_text
+
+    parameters = experiment.parameters(given, common["size"])
+    result = run_experiment(experiment, parameters, common["size"], report, common["folder"])
+    report.close()
+    if common["as_json"]:
+        print_json(summary(result))
+    else:
+        print(result_text(result))
+    return 0 if all(measurement.digest_ok for measurement in result.measurements) else CHECK_FAILED
+
+
+main.add_command(
+    Experiments(
+        run=_run,
+        common=[
+            click.Option(
+                ["--size"],
+                type=click.Choice(["smoke", "full"]),
+                help="smoke: seconds, as in the tests. full: minutes. Else the defaults.",
+            ),
+            click.Option(
+                ["--folder"],
+                type=click.Path(file_okay=False),
+                help="Where the result is saved (default: data/results/runs).",
+            ),
+            click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object."),
+        ],
+        name="run",
+        help="Run EXPERIMENT in fresh processes and save its result.",
+        subcommand_metavar="EXPERIMENT [OPTIONS]",
+        epilog="lab run EXPERIMENT --help shows its parameters, with bounds and defaults.",
+    )
+)
+
+
+@main.command(short_help="Run a recorded day through an engine and check its book.")
+@click.argument("file", type=click.Path(exists=True))
+@click.option(
+    "--format",
+    "form",
+    required=True,
+    type=click.Choice(["lobster", "databento"]),
+    help="Who wrote the file.",
+)
+@click.option("--engine", default="all", show_default=True, help="An engine of lab list, or all.")
+@click.option("--check", is_flag=True, help="Hold the engine's book against the recorded book.")
+@_json
+def replay(file: str, form: str, engine: str, check: bool, as_json: bool) -> int:
+    """Run a recorded day through an engine, and check its book row by row.
+
+    Leaves with 1 when a row differs, or when engines that should agree end with different books.
+
+    \b
+    Example
+      lab replay mbo.csv --format databento --engine price_ladder --check
+    """
+    from engines.matching import IMPLEMENTATIONS
+    from lab.experiments.replay import replay_file
+    from lab.measure.progress import reporter
+    from lab.summaries import replay_text
+
+    names = list(IMPLEMENTATIONS) if engine == "all" else [_engine_named(engine)]
+    report = reporter()
     try:
-        open_lab(notebook, port, browser=not no_browser)
-    except InputError as error:
-        raise click.UsageError(str(error)) from error
+        replays = [replay_file(file, form, name, check, report) for name in names]
+    finally:
+        report.close()
+    agree = len({outcome.digest for outcome in replays}) == 1
+    passed = agree and all(outcome.passed for outcome in replays)
+    if as_json:
+        rows = [outcome.as_dict() for outcome in replays]
+        print_json(
+            rows[0] if engine != "all" else {"file": file, "passed": passed, "replays": rows}
+        )
+    else:
+        print(replay_text(replays, check))
+        if not agree:
+            print("the engines end with different books: at least one of them is wrong")
+    return 0 if passed else CHECK_FAILED
+
+
+def _engine_named(name: str) -> str:
+    """Return the name of an engine that there is."""
+    from difflib import get_close_matches
+
+    from engines.matching import IMPLEMENTATIONS
+
+    if name in IMPLEMENTATIONS:
+        return name
+    near = get_close_matches(name, IMPLEMENTATIONS, n=1)
+    remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(IMPLEMENTATIONS)}"
+    raise InputError(f"engine {name} is unknown; {remedy}")
+
+
+@main.command(short_help="Compare two results of one experiment.")
+@click.argument("before", type=click.Path())
+@click.argument("after", type=click.Path())
+@_json
+def compare(before: str, after: str, as_json: bool) -> None:
+    """Compare two results of one experiment: what differed, and what it changed.
+
+    \b
+    Example
+      lab compare monday.json tuesday.json
+    """
+    from lab.measure.comparison import compare as side_by_side
+    from lab.measure.result import load
+    from lab.summaries import comparison_text
+
+    outcome = side_by_side(load(before), load(after))
+    if as_json:
+        print_json(outcome.as_dict())
+    else:
+        print(comparison_text(outcome))
+
+
+@main.command(short_help="Write results as one self-contained page.")
+@click.argument("results", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--output",
+    default="report.html",
+    show_default=True,
+    type=click.Path(dir_okay=False),
+    help="The page; the data lies beside it as JSON.",
+)
+@click.option("--title", help="What stands at the top.")
+@click.option("--notes", default="", help="A text that stands at the end.")
+@_json
+def report(
+    results: tuple[str, ...], output: str, title: str | None, notes: str, as_json: bool
+) -> None:
+    """Write one self-contained HTML page from RESULTS: files, or folders of them.
+
+    \b
+    Example
+      lab report data/results/runs --output today.html
+    """
+    from lab.report import write_html
+
+    chosen = [result for name in results for result in _results_at(Path(name))]
+    path = write_html(chosen, output, title=title, notes=notes)
+    if as_json:
+        print_json({"path": str(path), "results": [str(result.path) for result in chosen]})
+    else:
+        print(path)
+
+
+def _results_at(path: Path) -> list[Any]:
+    """Return the results of a file or a folder."""
+    from lab.measure.result import load, results
+
+    if not path.is_dir():
+        return [load(path)]
+    found = results(path)
+    if not found:
+        raise InputError(f"folder {path} holds no results; name a file that lab run has written")
+    return found

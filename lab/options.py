@@ -6,7 +6,6 @@ quick, and the first line of progress is out before anything heavy is loaded.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lab.experiments import EXPERIMENTS, Experiment, experiment_named
-from lab.terminal import Progress
+from lab.measure.progress import reporter
 
 if TYPE_CHECKING:
     from lab.experiments.parameters import Parameter
 
-Run = Callable[[Experiment, dict[str, Any], Mapping[str, Any], Progress], None]
+Run = Callable[[Experiment, dict[str, Any], Mapping[str, Any], Any], int]
 _COMMON = "How it is run"
 
 
@@ -29,8 +28,8 @@ class Experiments(click.Group):
     Parameters
     ----------
     run
-        Called as ``run(experiment, parameters, common, progress)`` with the parameters that were
-        given, as texts, and the values of ``common``.
+        Called as ``run(experiment, parameters, common, report)`` with the parameters that were
+        given, as texts, the values of ``common``, and whom to tell how far it is.
     common
         Options that every experiment has besides its own.
     """
@@ -78,13 +77,18 @@ class ExperimentCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Say that the run starts, then read the options."""
-        ctx.obj = Progress(as_json="--json" in args)
-        if "--json" in args:
-            ctx.obj("starting")
-        return super().parse_args(ctx, args)
+        ctx.obj = reporter()
+        if not {"-h", "--help"} & set(args):
+            ctx.obj("starting", 0, 0, "")
+        try:
+            return super().parse_args(ctx, args)
+        except BaseException:
+            ctx.obj.close()
+            raise
 
-    def invoke(self, ctx: click.Context) -> None:
+    def invoke(self, ctx: click.Context) -> int:
         """Hand over what was given; what was not keeps its default."""
+        ctx.call_on_close(ctx.obj.close)
         names = {control.name for control in self.controls}
         given = {
             name: list(value) if isinstance(value, tuple) else value
@@ -92,7 +96,7 @@ class ExperimentCommand(click.Command):
             if name in names and value is not None and value != ()
         }
         common = {name: value for name, value in ctx.params.items() if name not in names}
-        self._run(self._experiment, given, common, ctx.obj)
+        return self._run(self._experiment, given, common, ctx.obj)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the parameters under the headings of their groups, then the common options."""
@@ -108,7 +112,9 @@ class ExperimentCommand(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write an example that can be pasted."""
         changed = next((c for c in self.controls if c.kind == "int" and c.high), None)
-        extra = f" --{changed.name.replace('_', '-')} {changed.default * 2}" if changed else ""
+        extra = (
+            f" --{changed.name.replace('_', '-')} {_number(changed.default * 2)}" if changed else ""
+        )
         with formatter.section("Example"):
             formatter.write_text(f"lab run {self.name}{extra} --json")
 
@@ -149,8 +155,8 @@ def _metavar(control: Parameter) -> str:
 
 
 def _number(bound: float) -> str:
-    """Write a bound with thousands apart, as a person reads it."""
-    return f"{bound:,.10g}"
+    """Write a bound with thousands apart, in a form that can also be typed."""
+    return f"{bound:_}" if isinstance(bound, int) else f"{bound:.10g}"
 
 
 def _shown(default: Any) -> str:
@@ -159,9 +165,6 @@ def _shown(default: Any) -> str:
         return ",".join(str(item) for item in default)
     if isinstance(default, bool):
         return "on" if default else "off"
+    if isinstance(default, int | float):
+        return _number(default)
     return str(default) if default != "" else "none"
-
-
-def wants_json(arguments: list[str] | None) -> bool:
-    """Say whether a command line asks for JSON."""
-    return "--json" in (sys.argv[1:] if arguments is None else arguments)

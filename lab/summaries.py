@@ -1,0 +1,163 @@
+"""What ``lab`` prints for a person: a probe, a result, a replay, a comparison, as plain text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lab.terminal import table
+from lab.units import quantity
+
+if TYPE_CHECKING:
+    from lab.measure.comparison import SideBySide
+    from lab.measure.result import Result
+
+_GIB = 2**30
+_WIDTH = 100
+
+
+def probe_text(seen: dict[str, Any]) -> str:
+    """Return what ``lab.hardware.probe.probe`` found as text."""
+    machine, clock = seen["machine"], seen["clock"]
+    memory = machine["memory_bytes"]
+    counts = [
+        _count(seen[name], name[:-1].replace("numa_node", "memory node").replace("pu", "CPU"))
+        for name in ("packages", "cores", "pus", "numa_nodes")
+    ]
+    lines = [("machine", machine["name"])]
+    if "kernel" in machine:
+        lines.append(("kernel", machine["kernel"]))
+    lines.append(("built of", ", ".join(counts)))
+    if seen["offline_cpus"]:
+        lines.append(("switched off", f"CPUs {seen['offline_cpus']}"))
+    lines.append(("memory", f"{memory / _GIB:.1f} GiB" if memory else "not shown"))
+    lines += [(_cache_name(row), _cache_size(row)) for row in seen["caches"]]
+    if len(seen["distances"]) > 1:
+        lines.append(("distances", "; ".join(" ".join(map(str, r)) for r in seen["distances"])))
+    if clock:
+        lines.append(("clock", f"{clock['source']} ({clock['why']})"))
+        floor = f"{clock['floor_ns']:g} ns a reading, steps of {clock['resolution_ns']:g} ns"
+        lines.append(("timer", f"{floor}; from Python {clock['python_floor_ns']:g} ns"))
+    lines += [("note", note) for note in seen["notes"]]
+    width = max(len(title) for title, _ in lines)
+    text = "\n".join(f"{title:<{width}}  {fact}" for title, fact in lines)
+    return f"{text}\n\nwhat limits a measurement here\n{_findings(seen['doctor'])}"
+
+
+def result_text(result: Result) -> str:
+    """Return a result as text: finding, table, comparisons, verdict, where it is."""
+    head = ("rival", "case", "metric", "median", "interval", "p99", "p99.9", "runs", "digest")
+    rows = []
+    for measured in result.measurements:
+        low, high = quantity(measured.low, measured.unit), quantity(measured.high, measured.unit)
+        tail = [
+            quantity(measured.quantiles[name], measured.unit) if name in measured.quantiles else ""
+            for name in ("99", "99.9")
+        ]
+        rows.append(
+            (
+                measured.rival,
+                measured.case,
+                measured.metric.replace("_", " "),
+                quantity(measured.median, measured.unit),
+                f"{low} to {high}",
+                *tail,
+                str(measured.runs),
+                "right" if measured.digest_ok else "WRONG: void",
+            )
+        )
+    verdict = result.verdict
+    state = "stable" if verdict.stable else f"not stable: {verdict.reason}; {verdict.remedy}"
+    beside = [
+        f"{c.rival} beside {c.baseline}, {c.case}: {c.words}"
+        for c in result.comparisons
+        if c.rival != c.baseline
+    ]
+    parts = [
+        verdict.finding,
+        table(_used(head, rows), _used_rows(rows), right=()),
+        "\n".join(beside),
+        f"{state}\n{result.machine.get('name', 'unknown machine')}",
+        f"again   {result.command()}\nsaved   {result.path}",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def replay_text(replays: Sequence[Any], checked: bool) -> str:
+    """Return replays as a table, and the first difference of each that has one."""
+    rows, differences = [], []
+    for outcome in replays:
+        row = outcome.as_dict()
+        books = f"{row['rows_equal']:,} of {row['rows_checked']:,}" if checked else "not checked"
+        queues = f"{row['fifo_equal']:,} of {row['fifo_checked']:,}" if checked else "not checked"
+        rows.append((row["engine"], f"{row['messages']:,}", books, queues, row["digest"]))
+        if row["first_difference"]:
+            differences.append(f"{row['engine']}: first difference {row['first_difference']}")
+    head = ("engine", "messages", "rows equal", "queues equal", "digest")
+    return "\n".join([table(head, rows, right=(1, 2, 3)), *differences])
+
+
+def comparison_text(outcome: SideBySide) -> str:
+    """Return two results side by side: what speaks against it, what differed, what changed."""
+    from lab.measure.comparison import CHANGE_HEAD, cells, text_of
+
+    differences = [text_of(difference) for difference in outcome.differences]
+    parts = [
+        "\n".join(f"beware  {warning}" for warning in outcome.warnings),
+        "\n".join(differences) or "same parameters, machine and code",
+        table(CHANGE_HEAD, [cells(change) for change in outcome.changes]),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _used(head: Sequence[str], rows: list[tuple[str, ...]]) -> list[str]:
+    """Return the titles of the columns that hold anything."""
+    return [title for index, title in enumerate(head) if any(row[index] for row in rows)]
+
+
+def _used_rows(rows: list[tuple[str, ...]]) -> list[list[str]]:
+    """Return the rows without the columns that hold nothing."""
+    columns = [index for index in range(len(rows[0])) if any(row[index] for row in rows)]
+    return [[row[index] for index in columns] for row in rows]
+
+
+def _findings(findings: list[dict[str, str]]) -> str:
+    """Return the doctor's findings, each with its remedy below."""
+    width = max(len(finding["title"]) for finding in findings)
+    indent = " " * (width + 11)
+    lines: list[str] = []
+    for finding in findings:
+        head = f"{finding['severity']:<8} {finding['title']:<{width}}  "
+        lines += _wrapped(finding["evidence"], head, indent)
+        if finding["remedy"]:
+            lines += _wrapped(finding["remedy"], f"{indent}→ ", f"{indent}  ")
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, head: str, indent: str) -> list[str]:
+    """Return a text as lines that leave commands and paths whole."""
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=head,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    """Write a count with its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _cache_name(row: dict[str, Any]) -> str:
+    kind = "" if row["type"] == "unified" else f" {row['type']}"
+    return f"L{row['level']}{kind} cache"
+
+
+def _cache_size(row: dict[str, Any]) -> str:
+    size = row["bytes"]
+    text = f"{size / 2**20:g} MiB" if size >= 2**20 else f"{size / 2**10:g} KiB"
+    return f"{row['count']} × {text}"
