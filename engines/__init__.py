@@ -4,21 +4,39 @@
 it looks at no wall clock and draws no random number.
 """
 
+import hashlib
 import os
 from pathlib import Path
 
+_HERE = Path(__file__).resolve().parent
+
+
+def _sources_digest() -> str:
+    """Return a digest over every source that a compiled kernel may have folded in.
+
+    Numba renews a cached kernel when the kernel's own file changes, but not when a function or a
+    constant that it took from another file does.
+    """
+    digest = hashlib.blake2b(digest_size=6)
+    for path in sorted(_HERE.rglob("*.py")):
+        source = path.read_bytes()
+        if path.parent == _HERE or b"njit" in source:
+            digest.update(source)
+    return digest.hexdigest()
+
 
 def _cache_folder() -> Path:
-    """The folder for compiled kernels: the user's cache, or one in the checkout if that is closed."""
+    """Return the folder for compiled kernels: in the user's cache, or else in the checkout."""
     user_cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    folder = Path(user_cache) / "exchange-lab" / "numba"
+    name = _sources_digest()
+    folder = Path(user_cache) / "exchange-lab" / "kernels" / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
     except OSError:
-        return Path(__file__).resolve().parent.parent / ".cache" / "numba"
-    if os.access(folder, os.W_OK):
-        return folder
-    return Path(__file__).resolve().parent.parent / ".cache" / "numba"
+        pass
+    return _HERE.parent / ".cache" / "kernels" / name
 
 
 # Set before numba is first imported: with neither the install folder nor HOME writable, numba

@@ -4,7 +4,7 @@
 
     ExchangeLabError
     ├── CapacityError      a size that a structure cannot have (also a ValueError)
-    ├── LayoutError        a buffer or a snapshot that does not hold what it must (also a ValueError)
+    ├── LayoutError        a buffer or a snapshot that holds something else (also a ValueError)
     ├── InputError         a file or a value from outside that is wrong (also a ValueError)
     │   └── FileError      … in a file, at a row and a field
     ├── MeasurementError   a measured process failed or gave no result (also a RuntimeError)
@@ -50,7 +50,11 @@ class FileError(InputError):
     """
 
     def __init__(
-        self, path: str | PathLike[str], problem: str, row: int | None = None, field: str | None = None
+        self,
+        path: str | PathLike[str],
+        problem: str,
+        row: int | None = None,
+        field: str | None = None,
     ) -> None:
         self.path, self.problem, self.row, self.field = path, problem, row, field
         place = f"{path}"

@@ -7,6 +7,8 @@ LLVM's assembler parser, without which inline assembly ends the process.
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -88,7 +90,7 @@ def fence_release(typingctx):
     return signature, codegen
 
 
-def records_at(dtype: np.dtype):
+def records_at(dtype: np.dtype) -> Callable[..., Any]:
     """Return a function (address, index) -> record, for kernels only.
 
     Kernels that are handed arrays count references to them: 1,000 calls in the price ladder's loop,

@@ -25,7 +25,9 @@ An event's ``kind`` byte holds the kind in its low six bits, the side of ``order
 from __future__ import annotations
 
 import hashlib
+from collections import namedtuple
 from enum import IntEnum, IntFlag
+from typing import Any
 
 import numpy as np
 
@@ -203,7 +205,7 @@ class TradingState(IntEnum):
 
 
 class Reason(IntEnum):
-    """Why: of a reject, of a cancel, of a replace. 1 to 99 are rejects, in the order of the checks."""
+    """Why an order was rejected (1 to 99, in the order of the checks), ended or moved."""
 
     NONE = 0
     # rejects: kind, symbol, state
@@ -253,6 +255,18 @@ class Reason(IntEnum):
     PRIORITY_LOST = 121
 
 
+def codes(enum: type[IntEnum]) -> Any:
+    """Return an enum's members as a named tuple of plain integers, which Numba folds into a kernel.
+
+    Examples
+    --------
+    >>> codes(Side).SELL
+    1
+    """
+    members = {name: int(member) for name, member in enum.__members__.items()}
+    return namedtuple(enum.__name__, members)(**members)  # type: ignore[misc]
+
+
 def event_kinds(events: np.ndarray) -> np.ndarray:
     """Return the kind of each event without the side and last bits, u1, same shape."""
     return events["kind"] & KIND_MASK
@@ -275,8 +289,8 @@ def book_digest(orders: np.ndarray, symbols: np.ndarray) -> str:
     """
     digest = hashlib.blake2b(digest_size=8)
     digest.update(len(orders).to_bytes(8, "little"))
-    digest.update(np.ascontiguousarray(orders).view(np.uint8))
-    digest.update(np.ascontiguousarray(symbols).view(np.uint8))
+    digest.update(orders.tobytes())
+    digest.update(symbols.tobytes())
     return digest.hexdigest()
 
 

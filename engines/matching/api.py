@@ -110,7 +110,7 @@ class MatchingEngine(ABC):
         if not 1 <= orders <= 2**26:
             raise CapacityError(f"{orders} orders is not within 1..{2**26}; choose a smaller book")
         if not 1 <= symbols <= 65535:
-            raise CapacityError(f"{symbols} symbols is not within 1..65535; use several engines")
+            raise CapacityError(f"{symbols} symbols is not within 1..65535; take several engines")
         self.orders_max = orders
         self.symbols_max = symbols
 
@@ -151,7 +151,7 @@ class MatchingEngine(ABC):
 
     @abstractmethod
     def depth(self, symbol: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the best ``levels`` price levels of both sides, bids and asks, as ``LEVEL`` records."""
+        """Return the best ``levels`` price levels, (bids, asks), as ``LEVEL`` records."""
 
     @abstractmethod
     def check(self) -> None:
@@ -180,7 +180,7 @@ class MatchingEngine(ABC):
     def _restore(
         self, orders: np.ndarray, symbols: np.ndarray, undelivered: np.ndarray, last_sequence: int
     ) -> None:
-        """Fill an empty engine; ``orders`` come in the order of ``orders()``, symbol after symbol."""
+        """Fill an empty engine; ``orders`` come as ``live_orders`` gives them."""
 
     def live_orders(self) -> np.ndarray:
         """Return every live order of every symbol, as ``orders`` gives them."""
@@ -215,7 +215,7 @@ class MatchingEngine(ABC):
         orders, symbols, events, last_sequence = _parts_of(snapshot)
         if len(orders) > self.orders_max:
             raise CapacityError(
-                f"the snapshot holds {len(orders)} orders, the engine {self.orders_max}; make it larger"
+                f"the snapshot holds {len(orders)} orders, the engine {self.orders_max}; enlarge it"
             )
         highest = max(orders["symbol"].max(initial=0), symbols["symbol"].max(initial=0))
         if highest >= self.symbols_max:
@@ -229,7 +229,9 @@ class MatchingEngine(ABC):
 def _parts_of(snapshot: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Split a snapshot into its orders, symbols and events, and give its last sequence."""
     if len(snapshot) < SNAPSHOT.itemsize:
-        raise LayoutError(f"{len(snapshot)} bytes are too few for a snapshot; is the file cut short?")
+        raise LayoutError(
+            f"{len(snapshot)} bytes are too few for a snapshot; is the file cut short?"
+        )
     head = np.frombuffer(snapshot, SNAPSHOT, 1)[0]
     if head["magic"] != SNAPSHOT_MAGIC:
         raise LayoutError(f"a snapshot starts with {SNAPSHOT_MAGIC!r}, this with {head['magic']!r}")
@@ -237,10 +239,16 @@ def _parts_of(snapshot: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]
         raise LayoutError(
             f"the snapshot has version {head['version']}, this program reads {SNAPSHOT_VERSION}"
         )
-    counts = [(ORDER, int(head["orders"])), (SYMBOL, int(head["symbols"])), (EVENT, int(head["events"]))]
+    counts = [
+        (ORDER, int(head["orders"])),
+        (SYMBOL, int(head["symbols"])),
+        (EVENT, int(head["events"])),
+    ]
     size = SNAPSHOT.itemsize + sum(dtype.itemsize * count for dtype, count in counts)
     if len(snapshot) != size:
-        raise LayoutError(f"the snapshot needs {size} bytes and has {len(snapshot)}; is it cut short?")
+        raise LayoutError(
+            f"the snapshot needs {size} bytes and has {len(snapshot)}; is it cut short?"
+        )
     parts, offset = [], SNAPSHOT.itemsize
     for dtype, count in counts:
         parts.append(np.frombuffer(snapshot, dtype, count, offset))
@@ -259,7 +267,7 @@ def check_arrays(commands: np.ndarray, events: np.ndarray, ticks: np.ndarray | N
     for title, array, dtype in (("commands", commands, COMMAND), ("events", events, EVENT)):
         if array.dtype != dtype or array.ndim != 1 or not array.flags.c_contiguous:
             raise LayoutError(
-                f"{title} must be a contiguous one-dimensional array of {dtype.itemsize}-byte records, "
+                f"{title} must be a contiguous array of {dtype.itemsize}-byte records, "
                 f"not {array.dtype} of shape {array.shape}; make it with engines.messages"
             )
     if len(events) == 0:

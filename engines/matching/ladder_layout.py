@@ -194,7 +194,12 @@ def lay_out(buffer: np.ndarray, orders: int, symbols: int, pages: int) -> Sectio
 def _claim(sections: Sections, orders: int, symbols: int, pages: int) -> None:
     """Write the header of a new ladder, or make sure that the one found is the one meant."""
     header = sections.header[0]
-    wanted = {"layout_version": LAYOUT_VERSION, "symbols": symbols, "orders": orders, "pages": pages}
+    wanted = {
+        "layout_version": LAYOUT_VERSION,
+        "symbols": symbols,
+        "orders": orders,
+        "pages": pages,
+    }
     if not sections.header.view(np.uint8).any():
         header["magic"] = MAGIC
         for field, value in wanted.items():

@@ -1,12 +1,11 @@
-"""Looking into a price ladder without changing it: depth, live orders, and the check of invariants."""
+"""Looking into a price ladder without changing it: depth, live orders, the check of invariants."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from engines.intrinsics import load_word
-from engines.matching.ladder_kernels import (
+from engines.matching.ladder_index import (
     LOW_21,
     LOW_32,
     ONE,
@@ -14,7 +13,6 @@ from engines.matching.ladder_kernels import (
     U21,
     U32,
     ZERO,
-    book_at,
     directory_key,
     find_id,
     header_at,
@@ -24,14 +22,15 @@ from engines.matching.ladder_kernels import (
     page_at,
     price_of,
     queue_at,
+    rare,
     side_at,
     slot_at,
+    slot_of,
 )
+from engines.matching.ladder_kernels import book_at
 
-view = njit(cache=True, nogil=True)
 
-
-@view
+@rare
 def depth(s, symbol, side, levels):
     """Fill ``levels`` from the best price on; return how many there are."""
     level = np.int64(side_at(s.sides, 2 * symbol + side).best_level)
@@ -51,7 +50,7 @@ def depth(s, symbol, side, levels):
     return count
 
 
-@view
+@rare
 def fill_order(s, slot, record):
     """Fill one ``ORDER`` record from an order's slot."""
     order = slot_at(s.orders, slot)
@@ -61,9 +60,9 @@ def fill_order(s, slot, record):
     record.symbol, record.side = page.symbol, page.side
 
 
-@view
+@rare
 def live_orders(s, first_symbol, last_symbol, out):
-    """Fill ``out`` with the live orders of a range of symbols, in priority order; return how many."""
+    """Fill ``out`` with the live orders of some symbols, in priority order; return how many."""
     count = 0
     for symbol in range(first_symbol, last_symbol):
         for side in range(2):
@@ -80,11 +79,11 @@ def live_orders(s, first_symbol, last_symbol, out):
     return count
 
 
-@view
+@rare
 def find_slot(s, symbol, order_id):
     """Return the slot of a live order, or 0."""
     place = find_id(s, symbol, order_id, id_tag(symbol, order_id))
-    return load_word(s.ids, np.uint64(place)) & LOW_32 if place >= 0 else ZERO
+    return slot_of(s, place) if place >= 0 else ZERO
 
 
 # Each line is an invariant; check() returns the number of the first that does not hold.
@@ -108,7 +107,7 @@ INVARIANTS = (
 )
 
 
-@view
+@rare
 def check_queue(s, level):
     """Return (the broken invariant or 0, how many orders the queue holds)."""
     queue = queue_at(s.levels, level)
@@ -131,7 +130,7 @@ def check_queue(s, level):
     return 0, count
 
 
-@view
+@rare
 def check_page(s, page):
     """Return the broken invariant of a page and its bitmap, or 0."""
     record = page_at(s.pages, page)
@@ -145,7 +144,7 @@ def check_page(s, page):
     return 0
 
 
-@view
+@rare
 def check_side(s, symbol, side):
     """Return (the broken invariant or 0, orders, pages) of one side."""
     owner = side_at(s.sides, 2 * symbol + side)
@@ -176,7 +175,7 @@ def check_side(s, symbol, side):
     return (11 if pages != owner.pages else 0), orders, pages
 
 
-@view
+@rare
 def check_tables(s):
     """Return the broken invariant of the id table, the slots or the summary, or 0."""
     header = header_at(s.header, 0)
@@ -202,7 +201,7 @@ def check_tables(s):
     return 0
 
 
-@view
+@rare
 def check(s):
     """Return (number of the first broken invariant, symbol), or (0, 0)."""
     header = header_at(s.header, 0)
@@ -216,7 +215,10 @@ def check(s):
                 return broken, symbol
             orders += more_orders
             pages += more_pages
-        bid, ask = side_at(s.sides, 2 * symbol).best_price, side_at(s.sides, 2 * symbol + 1).best_price
+        bid, ask = (
+            side_at(s.sides, 2 * symbol).best_price,
+            side_at(s.sides, 2 * symbol + 1).best_price,
+        )
         if bid and ask and bid >= ask:
             return 14, symbol
     if orders != header.live_orders or orders > header.orders:

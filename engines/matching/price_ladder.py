@@ -162,5 +162,3 @@ class PriceLadder(MatchingEngine):
         self._sections.spill[: len(undelivered)] = undelivered
         header["spill_start"], header["spill_count"] = 0, len(undelivered)
         header["last_sequence"] = last_sequence
-
-

@@ -6,9 +6,10 @@ way. A book is, for each side, a dict of price to list of orders, the oldest fir
 
 from __future__ import annotations
 
-from collections import namedtuple
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter_ns
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -31,11 +32,35 @@ from engines.messages import (
     TimeInForce,
 )
 
-Command = namedtuple("Command", COMMAND.names)  # type: ignore[misc]
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 FLAGS_MAX = 7
 KINDS, SIDES, ORDER_TYPES = frozenset(CommandKind), frozenset(Side), frozenset(OrderType)
 TIFS, STPS = frozenset(TimeInForce), frozenset(SelfTradePrevention)
+
+
+class Command(NamedTuple):
+    """A command's fields, in the order of the record."""
+
+    sequence: int
+    time_ns: int
+    order_id: int
+    ref: int
+    price: int
+    stop_price: int
+    quantity: int
+    display_quantity: int
+    min_quantity: int
+    owner: int
+    symbol: int
+    kind: int
+    order_type: int
+    side: int
+    tif: int
+    stp: int
+    flags: int
+
+
+assert Command._fields == COMMAND.names
 
 
 @dataclass(slots=True)
@@ -69,13 +94,9 @@ class Book:
         """Return the prices of a side, the best first."""
         return sorted(self.queues[side], reverse=side == BUY)
 
-    def queue_of(self, order: Order) -> list[Order]:
-        """Return the queue that an order stands in."""
-        return self.queues[order.side][order.price]
-
 
 class Reference(MatchingEngine):
-    """The oracle behind every engine of this room. See ``engines.matching.api`` for the contract."""
+    """The oracle behind every engine of this room; its contract is ``engines.matching.api``."""
 
     name = "reference"
 
@@ -85,7 +106,7 @@ class Reference(MatchingEngine):
         self._live: dict[tuple[int, int], Order] = {}
         self._waiting: list[tuple] = []  # events that no longer fitted
         self._sequence = 0
-        self._steps = {
+        self._steps: dict[int, Callable[[Command], list[tuple]]] = {
             CommandKind.NEW: self._new,
             CommandKind.CANCEL: self._cancel,
             CommandKind.REDUCE: self._reduce,
@@ -156,7 +177,10 @@ class Reference(MatchingEngine):
             (command.stp in STPS, Reason.BAD_STP),
             (command.flags <= FLAGS_MAX, Reason.BAD_FLAGS),
             (command.quantity >= 1, Reason.BAD_QUANTITY),
-            (command.order_type > OrderType.MARKET or command.price >= lowest_price, Reason.BAD_PRICE),
+            (
+                command.order_type > OrderType.MARKET or command.price >= lowest_price,
+                Reason.BAD_PRICE,
+            ),
             (
                 command.order_type > OrderType.MARKET or command.stop_price == 0,
                 Reason.BAD_STOP_PRICE,
@@ -182,9 +206,9 @@ class Reference(MatchingEngine):
         order = self._live.get((command.symbol, command.order_id))
         if order is None or order.owner != command.owner:
             return Reason.UNKNOWN_ORDER
-        if command.kind == CommandKind.REPLACE and command.ref not in (0, command.order_id):
-            if (command.symbol, command.ref) in self._live:
-                return Reason.DUPLICATE_ID
+        renames = command.kind == CommandKind.REPLACE and command.ref not in (0, command.order_id)
+        if renames and (command.symbol, command.ref) in self._live:
+            return Reason.DUPLICATE_ID
         return None
 
     # -- what each command does -----------------------------------------------------------------
@@ -295,7 +319,7 @@ class Reference(MatchingEngine):
     def _remove(self, order: Order) -> None:
         """Take an order out of its queue and out of the live orders."""
         book = self._books[order.symbol]
-        queue = book.queue_of(order)
+        queue = book.queues[order.side][order.price]
         del queue[next(place for place, other in enumerate(queue) if other is order)]
         if not queue:
             del book.queues[order.side][order.price]
@@ -371,9 +395,7 @@ class Reference(MatchingEngine):
 
     def live_orders(self) -> np.ndarray:
         """Return every live order of every symbol; the books without any are passed over."""
-        books = [
-            self.orders(symbol) for symbol, book in enumerate(self._books) if any(book.queues)
-        ]
+        books = [self.orders(symbol) for symbol, book in enumerate(self._books) if any(book.queues)]
         return np.concatenate(books) if books else np.zeros(0, ORDER)
 
     def order(self, symbol: int, order_id: int) -> np.void | None:
@@ -454,5 +476,5 @@ def _record(order: Order) -> tuple:
     return (order.order_id, order.price, order.quantity, order.owner, order.symbol, order.side, 0)
 
 
-def _broken(what: str) -> list[Order]:
+def _broken(what: str) -> NoReturn:
     raise BrokenInvariant(what)
