@@ -48,6 +48,7 @@ def test_lock_holds_what_builds_the_project() -> None:
     [
         "import lab",
         "from lab.cli import main; main(['--help'], standalone_mode=False)",
+        "from lab.cli import main; main(['list'], standalone_mode=False)",
         "from lab.cli import main; main(['open', '--help'], standalone_mode=False)",
     ],
 )
