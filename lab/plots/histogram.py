@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from lab.measure.result import Result
 from lab.plots import reading
-from lab.plots.labels import Box, Placement, text_size
+from lab.plots.labels import Box, Placement, around, text_size
 from lab.plots.percentiles import HIGHEST
 from lab.plots.sheet import FULL, Sheet, own_settings
 from lab.plots.styles import lighter
@@ -64,16 +64,19 @@ def _drawn(runs: list[Result], highest: float, case: str, size: tuple[float, flo
     bottom = min((float(y.min()) for _, y in outlines if len(y)), default=-1.0)
     bottom = max(math.floor(bottom), _LOWEST_SHARE)
     levels = list(range(int(bottom), 1))
+    top = 0.3 + 0.05 * len(levels) * len(lines) * (1.35 - sheet.scale)  # room for the names
     axes = sheet.plot(
         sheet.room_for([share(10.0**level) for level in levels], "tick", False) + 32 * sheet.scale,
         20 * sheet.scale,
         (left, right),
-        (bottom, 0.25),
-        (f"service time of {reading.one_of(case)}", "share of commands a tenth of a decade"),
+        (bottom, top),
+        f"service time of {reading.one_of(case)} (a step is a tenth of a decade)",
+        ("share of commands",),
     )
     decades = range(math.ceil(left), math.floor(right) + 1)
     axes.set_xticks(list(decades), [duration(10.0**decade) for decade in decades])
-    axes.set_yticks(levels, [share(10.0**level) for level in levels])
+    shown = levels[:: -2 if len(levels) > 5 and sheet.scale < 0.9 else -1]
+    axes.set_yticks(shown, [share(10.0**level) for level in shown])
     sheet.grid(axes, "y")
     for line, (x, y) in zip(lines, outlines, strict=True):
         _draw_outline(axes, sheet, line, x, np.maximum(y, bottom))
@@ -139,15 +142,18 @@ def _label(
     area = Box(sheet.area.left + 2, sheet.area.bottom + 2, sheet.width - 3, sheet.area.top + 8)
     ink = [sheet.line(x, np.maximum(y, bottom)) for x, y in outlines if len(x)]
     free = Placement(area, ink)
+    found = []
     for line, (x, y) in zip(lines, outlines, strict=True):
         if not len(x):
             continue
-        median = max(line.quantile(50.0) or 1.0, 1.0)
-        level = float(np.interp(math.log10(median), x, np.maximum(y, bottom)))
+        median = math.log10(max(line.quantile(50.0) or 1.0, 1.0))
+        level = float(np.interp(median, x, np.maximum(y, bottom)))
+        found.append((line, (median, level)))
         if not line.mark:
-            _draw_median(axes, sheet, line, math.log10(median), level)
-            free.reserve(Box.around(*sheet.at(math.log10(median), level), 7, 7))
-        _write_name(sheet, free, line, (x, y), median, level)
+            _draw_median(axes, sheet, line, median, level)
+            free.reserve(Box.around(*sheet.at(median, level), 9, 9))
+    for line, point in sorted(found, key=lambda item: bool(item[0].mark)):
+        _write_name(sheet, free, line, point)
 
 
 def _draw_median(axes: Axes, sheet: Sheet, line: reading.Line, x: float, y: float) -> None:
@@ -163,28 +169,13 @@ def _draw_median(axes: Axes, sheet: Sheet, line: reading.Line, x: float, y: floa
 
 
 def _write_name(
-    sheet: Sheet,
-    free: Placement,
-    line: reading.Line,
-    outline: tuple[np.ndarray, np.ndarray],
-    median: float,
-    level: float,
+    sheet: Sheet, free: Placement, line: reading.Line, point: tuple[float, float]
 ) -> None:
-    text = line.name if line.mark else f"{line.name}, half within {duration(median)}"
+    small = bool(line.mark) or sheet.scale < 0.9
+    text = line.name if small else f"{line.name}, half within {duration(10 ** point[0])}"
     size = sheet.letters("value")
-    width, height = text_size(text, size, bold=not line.mark)
-    peak = int(np.argmax(outline[1]))
-    anchors = [(math.log10(median), level), (outline[0][peak], outline[1][peak])]
-    moves = [(0, up) for up in (1.0, 1.6, 2.3)] + [(1, 0.3), (-1, 0.3), (1, 1.2), (-1, 1.2)]
-    moves += [(1, -0.6), (-1, -0.6), (0.6, 2.9), (-0.6, 2.9), (0, 3.2), (1, -1.5), (-1, -1.5)]
-    boxes = []
-    for dx, dy in moves:
-        for anchor in anchors:
-            x, y = sheet.at(*anchor)
-            shift = dx * (width / 2 + 7 * sheet.scale)
-            boxes.append(Box.around(x + shift, y + dy * height, width, height))
-    place = free.choose(boxes, must=True)
+    extent = text_size(text, size, bold=not line.mark)
+    place = free.choose(around(sheet.at(*point), extent, 5 * sheet.scale), must=True)
     assert place is not None
     colour = lighter(line.style.colour, 0.25) if line.mark else line.style.colour
-    middle = (place.left + place.right) / 2, (place.bottom + place.top) / 2
-    sheet.write(*middle, text, size, colour, bold=not line.mark)
+    sheet.write(*place.middle, text, size, colour, bold=not line.mark)

@@ -15,7 +15,8 @@ from matplotlib.textpath import text_to_path
 
 FAMILY = "DejaVu Sans"  # comes with matplotlib, so a figure is the same on every machine
 _OVERLAP = 1000.0
-_CROSSING = 4.0
+_CROSSING = 4.0  # for each two points of a line behind the label
+_ILLEGIBLE = 22.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Box:
     def around(x: float, y: float, width: float, height: float) -> Box:
         """Return the box of this size with its centre at a point."""
         return Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """The centre."""
+        return (self.left + self.right) / 2, (self.bottom + self.top) / 2
 
     def overlaps(self, other: Box) -> bool:
         """Say whether two boxes share some area."""
@@ -86,7 +92,7 @@ class Placement:
         candidates
             Where the label could lie, best first.
         must
-            Whether to take the least bad place where none is free of other labels.
+            Whether to take the least bad place where none is free of other labels and of lines.
 
         Returns
         -------
@@ -95,7 +101,7 @@ class Placement:
         """
         costs = [self._cost(rank, box) for rank, box in enumerate(candidates)]
         best = int(np.argmin(costs))
-        if costs[best] >= _OVERLAP and not must:
+        if costs[best] >= _ILLEGIBLE and not must:
             return None
         self.reserve(candidates[best])
         return candidates[best]
@@ -104,6 +110,39 @@ class Placement:
         clashes = sum(box.overlaps(other) for other in self.taken)
         clashes += not box.inside(self.area)
         return _OVERLAP * clashes + _CROSSING * box.count(self.ink) + rank
+
+
+def around(
+    point: tuple[float, float], size: tuple[float, float], gap: float, rings: int = 6
+) -> list[Box]:
+    """Return places for a label round a point, the nearest first and above before below.
+
+    Parameters
+    ----------
+    point
+        What the label is for.
+    size
+        The label's width and height.
+    gap
+        How far it stays from the point.
+    rings
+        How many of its own heights it may move away.
+    """
+    (x, y), (width, height) = point, size
+    rows = [
+        side * (gap + height * (0.5 + step / 2)) for step in range(2 * rings) for side in (1, -1)
+    ]
+    columns = (0.0, 0.5, -0.5)
+    boxes = [
+        Box.around(x + part * width, y + row, width, height) for row in rows for part in columns
+    ]
+    beside = [x + side * (width / 2 + gap) for side in (1, -1)]
+    boxes += [
+        Box.around(middle, y + step * height / 2, width, height)
+        for step in range(-2 * rings, 2 * rings + 1)
+        for middle in beside
+    ]
+    return sorted(boxes, key=lambda box: _distance(box, point) - 0.1 * (box.bottom > y))
 
 
 def spread(centres: Sequence[float], heights: Sequence[float], low: float, high: float) -> list:
@@ -159,7 +198,7 @@ def wrapped(text: str, points: float, width: float, bold: bool = False, most: in
     Parameters
     ----------
     text
-        Words with single spaces.
+        Words with single spaces; a line is not broken at a no-break space.
     points, bold
         The letters.
     width
@@ -168,14 +207,14 @@ def wrapped(text: str, points: float, width: float, bold: bool = False, most: in
         How many lines there may be.
     """
     lines: list[str] = []
-    words = text.split()
+    words = text.split(" ")
     while words and len(lines) < most:
         taken = _fitting(words, points, width, bold)
         lines.append(" ".join(words[:taken]))
         words = words[taken:]
     if words:
         lines[-1] = shortened(lines[-1] + " …", points, width, bold)
-    return [shortened(line, points, width, bold) for line in lines]
+    return [shortened(line.rstrip(" ·\u00a0"), points, width, bold) for line in lines]
 
 
 def shortened(text: str, points: float, width: float, bold: bool = False) -> str:
@@ -206,3 +245,10 @@ def _densified(line: np.ndarray, step: float = 2.0) -> np.ndarray:
     along = np.concatenate(([0.0], np.cumsum(lengths)))
     at = np.arange(0.0, along[-1] + step, step)
     return np.column_stack([np.interp(at, along, line[:, axis]) for axis in (0, 1)])
+
+
+def _distance(box: Box, point: tuple[float, float]) -> float:
+    """Return how far a box lies from a point."""
+    across = max(box.left - point[0], 0.0, point[0] - box.right)
+    upward = max(box.bottom - point[1], 0.0, point[1] - box.top)
+    return float(np.hypot(across, upward))

@@ -23,6 +23,7 @@ from lab.units import duration, percentile
 HIGHEST = 99.999
 TICKS = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999, 99.9999)
 WRITTEN = (50.0, 99.9, 99.0)  # the order in which they get the best places
+_LUCKY = 1.0
 _EARLIER_DASH = (0, (4, 2.2))
 
 
@@ -61,7 +62,8 @@ def _drawn(runs: list[Result], highest: float, case: str, size: tuple[float, flo
     lines = reading.lines(runs, case)
     sheet = Sheet(size, reading.title(runs[0], case), reading.header(runs, case))
     curves = [(nines(p), np.log10(values)) for p, values in (line.curve(highest) for line in lines)]
-    decades = _decades([y for _, y in curves])
+    low, high = _range(curves)
+    decades = list(range(math.ceil(low), math.floor(high) + 1))
     names = [shortened(line.name, sheet.letters("name"), sheet.width / 4, True) for line in lines]
     right = sheet.room_for(names) + 14 * sheet.scale
     ticks = [tick for tick in TICKS if tick <= highest + 1e-9]
@@ -70,8 +72,9 @@ def _drawn(runs: list[Result], highest: float, case: str, size: tuple[float, flo
         sheet.room_for([duration(10.0**d) for d in decades], "tick", False) + 32 * sheet.scale,
         right,
         (0.0, end * 1.015),
-        (decades[0] - 0.12, decades[-1] + 0.12),
-        ("percentile of commands (nines axis)", f"service time of {reading.one_of(case)}"),
+        (low, high),
+        "percentile of commands (nines axis)",
+        (f"service time of {reading.one_of(case)}", "service time"),
     )
     axes.set_xticks([float(nines(tick)) for tick in ticks], [percentile(tick) for tick in ticks])
     shown = decades[:: 2 if len(decades) * sheet.letters("tick") * 2 > sheet.room_high else 1]
@@ -89,12 +92,16 @@ def nines(percent: float | np.ndarray) -> np.ndarray:
     return -np.log10(np.maximum(1.0 - np.asarray(percent, dtype=float) / 100.0, 1e-12))
 
 
-def _decades(levels: Sequence[np.ndarray]) -> list[int]:
-    """Return the powers of ten that hold all the lines, two at least."""
-    filled = [level for level in levels if len(level)]
-    low = math.floor(min((float(level.min()) for level in filled), default=0.0) + 0.05)
-    high = math.ceil(max((float(level.max()) for level in filled), default=1.0) - 0.05)
-    return list(range(low, max(high, low + 1) + 1))
+def _range(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
+    """Return the ends of the axis of times, in powers of ten: all lines, a decade at least.
+
+    The fastest few commands may fall below: one lucky reading would else cost a whole decade.
+    """
+    usual = [y[x > nines(_LUCKY)] for x, y in curves]
+    low = min((float(y.min()) for y in usual if len(y)), default=0.0)
+    high = max((float(y.max()) for y in usual if len(y)), default=1.0)
+    middle, half = (low + high) / 2, max((high - low) / 2, 0.55)
+    return middle - half - 0.15, middle + half + 0.15
 
 
 def _draw_line(axes: Axes, sheet: Sheet, line: reading.Line, x: np.ndarray, y: np.ndarray) -> None:
@@ -104,7 +111,7 @@ def _draw_line(axes: Axes, sheet: Sheet, line: reading.Line, x: np.ndarray, y: n
     else:
         look = {"color": style.colour, "linestyle": style.dash, "linewidth": 2.2}
     look["linewidth"] = float(look["linewidth"]) * sheet.scale  # type: ignore[arg-type]
-    axes.plot(x, y, dash_capstyle="butt", solid_joinstyle="round", clip_on=False, **look)
+    axes.plot(x, y, dash_capstyle="butt", solid_joinstyle="round", **look)
 
 
 def _label(
@@ -163,13 +170,22 @@ def _write_value(
     x, y = sheet.at(float(nines(percent)), math.log10(value))
     up, side = height * 1.12, width / 2 + 6 * sheet.scale
     moves = [(0, up), (0, -up), (side, -up * 0.8), (-side, up * 0.8), (side, up * 0.8)]
-    moves += [(-side, -up * 0.8), (side, 0), (-side, 0), (0, up * 1.7), (0, -up * 1.7)]
-    moves += [(side * 1.3, -up * 1.6), (-side * 1.3, up * 1.6)]
+    moves += [(-side, -up * 0.8), (side, 0), (-side, 0)]
+    if sheet.scale > 0.9:  # on a small sheet what is not beside its marker belongs to another
+        moves += [(0, up * 1.7), (0, -up * 1.7), (side * 1.3, -up * 1.6), (-side * 1.3, up * 1.6)]
     boxes = [Box.around(x + dx, y + dy, width, height * 0.9) for dx, dy in moves]
+    boxes.sort(key=lambda box: _nearest(box, free.taken, (x, y)))
     place = free.choose(boxes)
     if place:
-        middle = (place.left + place.right) / 2, (place.bottom + place.top) / 2
-        sheet.write(*middle, text, size, line.style.colour)
+        sheet.write(*place.middle, text, size, line.style.colour)
+
+
+def _nearest(box: Box, taken: Sequence[Box], own: tuple[float, float]) -> bool:
+    """Say whether a place for a value is nearer to something else than to its own marker."""
+    x, y = box.middle
+    apart = math.dist((x, y), own)
+    others = [other.middle for other in taken if math.dist(other.middle, own) > 3.0]
+    return any(math.dist((x, y), other) < 1.3 * apart for other in others)
 
 
 def _name_ends(

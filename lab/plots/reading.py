@@ -18,7 +18,7 @@ from lab.experiments import EXPERIMENTS
 from lab.experiments.parameters import controls_of
 from lab.measure.histogram import Histogram
 from lab.measure.result import Measurement, Result
-from lab.plots.styles import Style, style_of
+from lab.plots.styles import STYLES, Style, style_of
 from lab.units import amount, duration, percentile
 
 POINTS = 400
@@ -73,7 +73,7 @@ class Line:
         if self.measurement.samples * (1.0 - percent / 100.0) < 1.0:
             return None
         stored = self.measurement.quantiles.get(percentile(percent))
-        return stored if stored is not None else float(self.histogram.quantile(percent / 100.0))
+        return stored if stored is not None else float(self.histogram.quantile(percent))
 
 
 def several(results: Result | Sequence[Result]) -> list[Result]:
@@ -132,7 +132,8 @@ def one_of(case: str) -> str:
 def finding(result: Result) -> str:
     """Return what a result found, as a title."""
     text = result.verdict.finding.strip()
-    return text[:1].upper() + text[1:]
+    is_name = "_" in text.split(" ", 1)[0] or text.split(" ", 1)[0] in STYLES
+    return text if is_name else text[:1].upper() + text[1:]
 
 
 def title(result: Result, case: str) -> str:
@@ -227,10 +228,10 @@ def setting(result: Result) -> str:
 
 def _in_words(control: Any, value: Any) -> str:
     label = control.label.lower()
-    if control.kind == "int":
-        return f"{value:,} {label}"
-    if control.kind == "float":
-        return f"{label} {value:g} {control.unit}".rstrip()
+    if control.kind == "int" and label.endswith("s"):
+        return "" if value == 1 else f"{value:,} {label}"  # one symbol goes without saying
+    if control.kind in ("int", "float"):
+        return f"{label} {value:,g}" if control.kind == "float" else f"{label} {value:,}"
     if control.kind == "bool":
         return label if value else f"not {label}"
     return "" if control.kind == "multi" else str(value)

@@ -74,7 +74,7 @@ class Sheet:
         self.top -= 3 * self.scale
         size = self.letters("note")
         for note in filter(None, notes):
-            for line in wrapped(note, size, room, most=2):
+            for line in wrapped(_kept_together(note, size, room), size, room, most=2):
                 self._header_line(line, size, SOFT_INK)
 
     def _header_line(self, text: str, size: float, colour: str, bold: bool = False) -> None:
@@ -93,7 +93,8 @@ class Sheet:
         right: float,
         x_range: tuple[float, float],
         y_range: tuple[float, float],
-        axis_names: tuple[str, str],
+        x_name: str,
+        y_names: Sequence[str] = ("",),
     ) -> Axes:
         """Lay out the axes under the header.
 
@@ -103,11 +104,11 @@ class Sheet:
             What to leave free beside them, in points.
         x_range, y_range
             The limits; a log axis is drawn as a linear one of logarithms, which costs half.
-        axis_names
-            What x and y show, with their units.
+        x_name, y_names
+            What x and y show; of the names for y the first that fits is written.
         """
         tick = self.letters("tick")
-        bottom = 2.2 * tick + 2.2 * tick * bool(axis_names[0])
+        bottom = 3.8 * tick
         self.area = Box(left, bottom, self.width - right, self.top - 12 * self.scale)
         self._x, self._y = x_range, y_range
         axes = self.figure.add_axes(self._fractions(self.area))
@@ -119,8 +120,9 @@ class Sheet:
         axes.tick_params(length=3.5 * self.scale, width=0.9 * self.scale, color=SOFT_INK)
         axes.tick_params(labelsize=tick, labelcolor=INK, pad=3 * self.scale)
         middle = (self.area.left + self.area.right) / 2, (self.area.bottom + self.area.top) / 2
-        self.write(middle[0], 0.95 * tick, axis_names[0], tick, INK)
-        self.write(0.95 * tick, middle[1], axis_names[1], tick, INK, turned=True)
+        self.write(middle[0], 0.95 * tick, x_name, tick, INK)
+        fitting = [name for name in y_names if text_size(name, tick)[0] <= self.room_high + tick]
+        self.write(0.95 * tick, middle[1], (fitting or [""])[0], tick, INK, turned=True)
         return axes
 
     def at(self, x: float, y: float) -> tuple[float, float]:
@@ -149,9 +151,10 @@ class Sheet:
         bold: bool = False,
         side: str = "center",
         turned: bool = False,
+        over_grid: bool = False,
     ) -> None:
         """Write a line of text with its middle (or its left or right end) at a place in points."""
-        self.figure.text(
+        text_on_sheet = self.figure.text(
             x / self.width,
             y / self.height,
             text,
@@ -163,6 +166,8 @@ class Sheet:
             rotation=90 if turned else 0,
             parse_math=False,
         )
+        if over_grid:
+            text_on_sheet.set_bbox({"facecolor": "white", "linewidth": 0, "pad": 1.0})
 
     def grey(self, axes: Axes, x_from: float) -> None:
         """Turn the sheet grey from an x to the right end: there the machine is measured."""
@@ -189,6 +194,14 @@ class Sheet:
             (box.right - box.left) / self.width,
             (box.top - box.bottom) / self.height,
         )
+
+
+def _kept_together(note: str, size: float, room: float) -> str:
+    """Let a note break between its parts only, where each part fits on a line."""
+    parts = note.split(" · ")
+    if any(text_size(part + " ·", size)[0] > room for part in parts):
+        return note
+    return "\u00a0· ".join(part.replace(" ", "\u00a0") for part in parts)
 
 
 def to_svg(figure: Figure) -> str:

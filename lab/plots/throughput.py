@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -71,7 +70,7 @@ def _drawn(runs: list[Result], size: tuple[float, float]) -> Figure:
     axes = sheet.plot(
         *(left, 24 * sheet.scale, (low, high)),
         (len(rows) - 0.4, -0.6),
-        ("commands a second", ""),
+        "commands a second",
     )
     ticks = _ticks(low, high, 4 if sheet.width < 400 else 7)
     axes.set_xticks([math.log10(tick) for tick in ticks], [amount(tick) for tick in ticks])
@@ -147,8 +146,6 @@ def _draw_row(axes: Axes, sheet: Sheet, index: int, row: _Row, letters: float) -
             markersize=4.4 * sheet.scale,
             color=lighter(style.colour),
         )
-    runs = np.log10(np.maximum(item.values, 1e-9))
-    axes.plot(runs, np.full(len(runs), index - 0.24), "|", color=lighter(style.colour), ms=4)
     ends = [math.log10(max(item.low, 1e-9)), math.log10(max(item.high, 1e-9))]
     axes.plot(ends, [index, index], color=style.colour, linewidth=2.2 * sheet.scale)
     axes.plot(
@@ -176,12 +173,12 @@ def _write_value(sheet: Sheet, index: int, row: _Row, end: float, letters: float
     item, size = row.present, letters * 0.88
     text = f"{amount(item.median)}/s ({amount(item.low)} to {amount(item.high)})"
     marks = "".join(f"  {sign} {amount(other.median)}" for sign, other in row.earlier)
-    x, y = sheet.at(end, index)
+    shown = [end, *(math.log10(max(other.median, 1e-9)) for _, other in row.earlier)]
+    x, y = sheet.at(max(shown), index)
     gap = 9 * sheet.scale
     width = text_size(text + marks, size)[0]
-    if x + gap + width <= sheet.width - 3:
-        sheet.write(x + gap, y, text + marks, size, INK, side="left")
+    if x + gap + width <= sheet.width - sheet.margin:
+        sheet.write(x + gap, y, text + marks, size, INK, side="left", over_grid=True)
         return
-    start = math.log10(max(min([item.low, *(other.median for _, other in row.earlier)]), 1e-9))
-    x, _ = sheet.at(start, index)
-    sheet.write(x - gap, y, text + marks, size, INK, side="right")
+    x, _ = sheet.at(min(math.log10(max(item.low, 1e-9)), *shown), index)
+    sheet.write(x - gap, y, text + marks, size, INK, side="right", over_grid=True)

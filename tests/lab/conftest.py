@@ -1,0 +1,164 @@
+"""What tests of figures, reports and panels share: results of drawn, not measured, times."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lab.experiments import EXPERIMENTS
+from lab.measure.histogram import Histogram
+from lab.measure.result import Code, Comparison, Measurement, Result, Verdict
+
+MACHINE = {"id": "0a1b2c3d", "name": "AMD EPYC, 2 CPUs, KVM", "cpu": "AMD EPYC", "cpus": 2}
+CLOCKS = {
+    "compiled": {"source": "cycle counter", "floor_ns": 10.0, "resolution_ns": 10.0},
+    "python": {"source": "monotonic clock", "floor_ns": 75.0, "resolution_ns": 1.0},
+}
+# median and spread of the common path, of the rare one, and how rare
+SHAPES = {
+    "price_ladder": (28, 0.5, 3_000, 0.2, 2e-3),
+    "binary_heap": (570, 0.9, 40_000, 0.8, 8e-3),
+    "sorted_array": (5_100, 0.5, 25_000, 0.5, 4e-3),
+    "reference": (19_000, 0.7, 180_000, 0.5, 1e-2),
+}
+
+
+def drawn_times(rival: str, samples: int, seed: int) -> np.ndarray:
+    """Return times in ns with two humps, as compiled code with a slow path gives them."""
+    rng = np.random.default_rng(seed)
+    median, spread, slow, slow_spread, rare = SHAPES.get(rival, SHAPES["binary_heap"])
+    times = rng.lognormal(np.log(median), spread, samples)
+    is_slow = rng.random(samples) < rare
+    times[is_slow] = rng.lognormal(np.log(slow), slow_spread, int(is_slow.sum()))
+    step = 10 if rival == "price_ladder" else 1
+    return np.maximum(np.round(times / step), 1).astype(np.int64) * step
+
+
+def timed(rival: str, case: str, samples: int, seed: int) -> Measurement:
+    """Return a measurement of times."""
+    histogram = Histogram()
+    histogram.record_array(drawn_times(rival, samples, seed))
+    percents = {name: float(name) for name in ("50", "90", "99", "99.9", "99.99", "99.999")}
+    quantiles = {name: float(histogram.quantile(value)) for name, value in percents.items()}
+    median = quantiles["50"]
+    return Measurement(
+        rival=rival,
+        case=case,
+        metric="service_time",
+        unit="ns",
+        median=median,
+        low=0.95 * median,
+        high=1.06 * median,
+        runs=6,
+        digest="5f1d",
+        digest_ok=True,
+        values=[0.95 * median, median, 1.06 * median],
+        quantiles=quantiles | {"max": float(histogram.max)},
+        histogram=histogram.to_hdr(),
+        samples=samples,
+    )
+
+
+def rated(rival: str, case: str, rate: float) -> Measurement:
+    """Return a measurement of a throughput."""
+    return Measurement(
+        rival=rival,
+        case=case,
+        metric="throughput",
+        unit="per_second",
+        median=rate,
+        low=0.97 * rate,
+        high=1.02 * rate,
+        runs=6,
+        digest="5f1d",
+        digest_ok=True,
+        values=[0.97 * rate, 0.99 * rate, rate, 1.0 * rate, 1.01 * rate, 1.02 * rate],
+    )
+
+
+def compared(rival: str, baseline: str, case: str, metric: str, ratio: float) -> Comparison:
+    """Return a comparison whose noise is four per cent."""
+    return Comparison(
+        rival=rival,
+        baseline=baseline,
+        case=case,
+        metric=metric,
+        ratio=ratio,
+        low=0.95 * ratio,
+        high=1.05 * ratio,
+        noise_low=0.96,
+        noise_high=1.04,
+        words=f"faster by {ratio:.3g} times; noise ±4 %",
+        clear=ratio > 1.1,
+    )
+
+
+def result_of(experiment: str, measurements, comparisons, finding: str, **changes) -> Result:
+    """Return a whole result; ``changes`` are parameters that differ from the defaults."""
+    entry = EXPERIMENTS[experiment]
+    return Result(
+        experiment=experiment,
+        question=entry.question,
+        parameters=entry.parameters(changes),
+        created="2026-11-23T05:40:00Z",
+        seconds=11.5,
+        code=Code(version="0.1.0", commit="abc1234", dirty=False),
+        machine=MACHINE,
+        clocks=CLOCKS,
+        verdict=Verdict(
+            stable=True, reason="noise ±4 %", remedy="pin it: --core 1", finding=finding
+        ),
+        measurements=measurements,
+        comparisons=comparisons,
+        digest="5f1d",
+    )
+
+
+@pytest.fixture(scope="session")
+def latency_result():
+    """Return a maker of results of times: rivals, samples, seed, parameters."""
+
+    def make(rivals=tuple(SHAPES), samples=300_000, seed=1, **changes) -> Result:
+        measurements = [
+            timed(rival, case, samples if case == "all" else samples // 2, seed + index)
+            for index, rival in enumerate(rivals)
+            for case in ("all", "cancel")
+        ]
+        measured = [item for item in measurements if item.case == "all"]
+        comparisons = [
+            compared(item.rival, rivals[0], "all", "service_time", measured[0].median / item.median)
+            for item in measured
+        ]
+        finding = "half of all commands take 30 ns in price_ladder, 570 ns in binary_heap"
+        return result_of("matching_latency", measurements, comparisons, finding, **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def throughput_result():
+    """Return a maker of results of rates: rates by rival, parameters."""
+
+    def make(rates=None, cases=("balanced",), **changes) -> Result:
+        rates = rates or {
+            "reference": 26_300.0,
+            "sorted_array": 205_000.0,
+            "binary_heap": 512_000.0,
+            "price_ladder": 9_120_000.0,
+        }
+        measurements = [rated(rival, case, rate) for case in cases for rival, rate in rates.items()]
+        base = next(iter(rates.values()))
+        comparisons = [
+            compared(rival, rival, case, "throughput", 1.0) for case in cases for rival in rates
+        ] + [
+            compared(rival, next(iter(rates)), case, "throughput", rate / base)
+            for case in cases
+            for rival, rate in rates.items()
+        ]
+        finding = (
+            "price_ladder handles 9.12 M commands a second, 18 times binary_heap (17 to 19); "
+            "noise floor 4 %"
+        )
+        return result_of("matching_throughput", measurements, comparisons, finding, **changes)
+
+    return make
