@@ -13,7 +13,6 @@ import numpy as np
 from engines.intrinsics import fence_release, load_word, read_ticks, records_at, store_word
 from engines.matching.ladder_index import (
     ONE,
-    U6,
     U32,
     ZERO,
     add_page,
@@ -108,7 +107,7 @@ def rest(s, symbol, side, order_id, tag, place, price, quantity, owner):
 
 @fast
 def free_slot(s, slot):
-    """Give an order's slot back; the one freed last is used next, while it is still in the cache."""
+    """Give an order's slot back; the one freed last is used next, still in the cache."""
     header = header_at(s.header, 0)
     slot_at(s.orders, slot).next = header.free_order
     header.free_order = slot
