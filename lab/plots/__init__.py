@@ -16,6 +16,7 @@ sheet      header, axes, and the way to SVG and PNG
 from lab.plots.alternative import alt_text
 from lab.plots.histogram import histogram
 from lab.plots.percentiles import percentiles
+from lab.plots.reading import kinds
 from lab.plots.sheet import FULL, HALF, to_png, to_svg
 from lab.plots.styles import STYLES, Style, style_of
 from lab.plots.throughput import throughput
@@ -27,6 +28,7 @@ __all__ = [
     "Style",
     "alt_text",
     "histogram",
+    "kinds",
     "percentiles",
     "style_of",
     "throughput",

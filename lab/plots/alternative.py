@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from lab.measure.result import Result
 from lab.plots import reading
-from lab.plots.throughput import METRIC
 from lab.units import duration, percentile, quantity
 
 _NAMES = {
@@ -62,5 +61,5 @@ def _rates(runs: Sequence[Result]) -> list[str]:
         + f" ({quantity(item.low, item.unit)} to {quantity(item.high, item.unit)})"
         for index, run in enumerate(runs)
         for item in run.measurements
-        if item.metric == METRIC
+        if item.metric == reading.THROUGHPUT
     ]

@@ -22,6 +22,7 @@ from lab.plots.styles import STYLES, Style, style_of
 from lab.units import amount, duration, percentile
 
 POINTS = 400
+THROUGHPUT = "throughput"  # the metric that is a rate
 WHOLE = "all"  # the case that holds every command of a run
 # An estimate of a quantile needs some samples above it; with ten its error is about a third.
 _SAMPLES_ABOVE = 10
@@ -114,6 +115,13 @@ def histogram_of(encoded: str) -> Histogram:
 def _curve_of(encoded: str) -> tuple[np.ndarray, np.ndarray]:
     percentiles, values = histogram_of(encoded).percentile_curve(POINTS)
     return np.asarray(percentiles), np.asarray(values, dtype=float)
+
+
+def kinds(result: Result) -> list[str]:
+    """Return the kinds of figures that a result has numbers for, the most telling one first."""
+    has_times = any(item.histogram for item in result.measurements)
+    has_rates = any(item.metric == THROUGHPUT for item in result.measurements)
+    return ["percentiles", "histogram"] * has_times + ["throughput"] * has_rates
 
 
 def default_case(result: Result) -> str:

@@ -21,8 +21,6 @@ from lab.plots.sheet import FULL, Sheet, own_settings
 from lab.plots.styles import INK, lighter, style_of
 from lab.units import amount
 
-METRIC = "throughput"
-
 
 @dataclass(frozen=True)
 class _Row:
@@ -87,8 +85,8 @@ def _drawn(runs: list[Result], size: tuple[float, float]) -> Figure:
 
 def _rows(runs: list[Result]) -> list[_Row]:
     """Return the rows, each case's fastest rival first."""
-    present = [item for item in runs[0].measurements if item.metric == METRIC]
-    order = reading.cases(runs[0], METRIC)
+    present = [item for item in runs[0].measurements if item.metric == reading.THROUGHPUT]
+    order = reading.cases(runs[0], reading.THROUGHPUT)
     present.sort(key=lambda item: (order.index(item.case), -item.median))
     return [_row(runs, item, len(order) > 1) for item in present]
 
@@ -99,7 +97,7 @@ def _row(runs: list[Result], item: Measurement, with_case: bool) -> _Row:
         for index, run in enumerate(runs)
         if index
         for other in run.measurements
-        if (other.rival, other.case, other.metric) == (item.rival, item.case, METRIC)
+        if (other.rival, other.case, other.metric) == (item.rival, item.case, reading.THROUGHPUT)
     ]
     name = f"{item.rival}, {item.case}" if with_case else item.rival
     return _Row(name, item, reading.noise(runs[0], item), earlier)

@@ -1,0 +1,167 @@
+"""A result's numbers as tables of text, for a panel and a report.
+
+Not for files: what is stored is the result itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from lab.experiments import EXPERIMENTS
+from lab.experiments.parameters import Parameter, controls_of
+from lab.measure.result import Measurement, Result
+from lab.units import amount, quantity
+
+_METRICS = {"throughput": "commands a second", "service_time": "service time of a command"}
+_QUANTILES = ("99", "99.9", "99.99", "max")
+_MACHINE = (
+    "name",
+    "cpu",
+    "cpus",
+    "memory_bytes",
+    "hypervisor",
+    "kernel",
+    "python",
+    "numpy",
+    "numba",
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Headings and rows of text; the first columns are names, the others read as numbers."""
+
+    caption: str
+    headings: list[str]
+    rows: list[list[str]]
+    names: int = 1
+
+    def to_html(self) -> str:
+        """Return the table as HTML, every cell escaped."""
+        head = "".join(f"<th{self._side(i)}>{escape(t)}</th>" for i, t in enumerate(self.headings))
+        body = "".join(self._row(row) for row in self.rows)
+        caption = f"<caption>{escape(self.caption)}</caption>" if self.caption else ""
+        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _row(self, row: Sequence[str]) -> str:
+        cells = (f"<td{self._side(i)}>{escape(cell)}</td>" for i, cell in enumerate(row))
+        return f"<tr>{''.join(cells)}</tr>"
+
+    def _side(self, index: int) -> str:
+        return ' class="name"' if index < self.names else ""
+
+
+def measurements(result: Result, mark: str = "", cases: Sequence[str] | None = None) -> list[Table]:
+    """Return a table for each metric of a result.
+
+    Parameters
+    ----------
+    result
+        The result.
+    mark
+        The circled number of an earlier run; it stands behind each rival's name.
+    cases
+        Only these; all when None.
+    """
+    found = [item for item in result.measurements if cases is None or item.case in cases]
+    metrics = dict.fromkeys(item.metric for item in found)
+    return [_of_metric(result, metric, found, mark) for metric in metrics]
+
+
+def _of_metric(result: Result, metric: str, found: list[Measurement], mark: str) -> Table:
+    items = [item for item in found if item.metric == metric]
+    quantiles = [name for name in _QUANTILES if any(name in item.quantiles for item in items)]
+    middle = "p50" if quantiles else "median"
+    headings = ["rival", "case", middle, "interval of it"]
+    headings += [name if name == "max" else f"p{name}" for name in quantiles]
+    headings += ["against baseline", "runs", "digest"]
+    rows = [_row(result, item, quantiles, mark) for item in items]
+    caption = _METRICS.get(metric, metric.replace("_", " "))
+    return Table(caption, headings, rows, names=2)
+
+
+def _row(result: Result, item: Measurement, quantiles: list[str], mark: str) -> list[str]:
+    low, high = (_kept_together(value, item.unit) for value in (item.low, item.high))
+    interval = f"{low} to {high}"
+    return [
+        f"{item.rival} {mark}".rstrip(),
+        item.case,
+        _kept_together(item.median, item.unit),
+        interval,
+        *(_quantile(item, name) for name in quantiles),
+        against_baseline(result, item),
+        str(item.runs),
+        "right" if item.digest_ok else "WRONG: void",
+    ]
+
+
+def _quantile(item: Measurement, name: str) -> str:
+    """Return a time, or a dash where fewer than one sample lies above that percentile."""
+    value = item.quantiles.get(name)
+    is_rare = name != "max" and item.samples * (1.0 - float(name) / 100.0) < 1.0
+    return "–" if value is None or is_rare else _kept_together(value, item.unit)
+
+
+def _kept_together(value: float, unit: str) -> str:
+    """Write a number so that a narrow column does not part it from its unit."""
+    return quantity(value, unit).replace(" ", "\u00a0")
+
+
+def against_baseline(result: Result, item: Measurement) -> str:
+    """Say how many times faster than the baseline a rival is, with the interval."""
+    for entry in result.comparisons:
+        is_other = entry.rival == item.rival and entry.baseline != entry.rival
+        if is_other and (entry.case, entry.metric) == (item.case, item.metric):
+            low, high = f"{amount(entry.low)}", f"{amount(entry.high)}"
+            shown = f"× {amount(entry.ratio)} ({low} to {high})"
+            return shown if entry.clear else f"{shown}, within noise"
+    return "baseline" if _is_baseline(result, item) else "–"
+
+
+def _is_baseline(result: Result, item: Measurement) -> bool:
+    return any(c.baseline == item.rival != c.rival for c in result.comparisons)
+
+
+def parameters(result: Result) -> Table:
+    """Return the table of parameters: each with its value, unit and meaning."""
+    experiment = EXPERIMENTS.get(result.experiment)
+    controls = controls_of(experiment.model()) if experiment else []
+    known = {control.name: control for control in controls}
+    rows = [_parameter(name, value, known.get(name)) for name, value in result.parameters.items()]
+    return Table("", ["parameter", "value", "meaning"], rows, names=3)
+
+
+def _parameter(name: str, value: Any, control: Parameter | None) -> list[str]:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        text = f"{value:,}"
+    unit = control.unit if control else ""
+    unit = unit.removesuffix("s") if value == 1 and len(unit) > 1 else unit
+    return [name, f"{text} {unit}".rstrip(), control.description if control else ""]
+
+
+def machine(result: Result) -> Table:
+    """Return the table of the machine and of the code that ran on it."""
+    found = {name: result.machine.get(name) for name in _MACHINE}
+    if found["memory_bytes"]:
+        found["memory_bytes"] = f"{found['memory_bytes'] / 2**30:.1f} GiB"
+    rows = [[name.replace("_bytes", ""), str(value)] for name, value in found.items() if value]
+    for name, clock in result.clocks.items():
+        floor = clock.get("floor_ns")
+        known = f", floor {quantity(floor, 'ns')}" if floor else ""
+        rows.append([f"clock, {name}", f"{clock.get('source', 'unknown')}{known}"])
+    commit = result.code.commit or "unknown commit"
+    changed = ", with changed files" if result.code.dirty else ""
+    rows.append(["code", f"exchange-lab {result.code.version}, {commit}{changed}"])
+    return Table("", ["machine", ""], rows, names=2)
+
+
+def verdict(result: Result) -> str:
+    """Say whether the numbers stand, why, and what to do where they do not."""
+    found = result.verdict
+    if found.stable:
+        return f"stable: {found.reason}" if found.reason else "stable"
+    return "; ".join(filter(None, (f"not stable: {found.reason}", found.remedy)))
