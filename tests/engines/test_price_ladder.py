@@ -1,0 +1,177 @@
+"""What only the price ladder promises: a buffer that can live and move anywhere, and sparse pages."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from engines.errors import BrokenInvariant, CapacityError, LayoutError
+from engines.matching.ladder_layout import bytes_needed
+from engines.matching.price_ladder import PriceLadder
+from engines.messages import COMMAND, EVENT, CommandKind, EventKind, Reason, Side, event_kinds
+
+PRICE_MAX = 2**31 - 1
+
+
+def orders_at(prices, side=Side.BUY, first_id=1, symbol=0):
+    commands = np.zeros(len(prices), COMMAND)
+    commands["kind"], commands["side"], commands["symbol"] = CommandKind.NEW, side, symbol
+    commands["sequence"] = commands["order_id"] = np.arange(first_id, first_id + len(prices))
+    commands["price"], commands["quantity"] = prices, 10
+    return commands
+
+
+def submitted(ladder, commands):
+    events = np.zeros(4 * len(commands) + 8, EVENT)
+    taken, written = ladder.submit(commands, events)
+    assert taken == len(commands)
+    ladder.check()
+    return events[:written]
+
+
+def spread_prices(count, seed=1):
+    """Prices over the whole range, each on a page of its own and many under one summary word."""
+    random = np.random.default_rng(seed)
+    wide = random.integers(1, PRICE_MAX, count // 2)
+    near = 5_000_000 + 64 * np.arange(count - count // 2)
+    return np.unique(np.concatenate([wide, near, [1, PRICE_MAX]]))
+
+
+@pytest.mark.parametrize("side", Side)
+def test_levels_come_in_order_over_the_whole_range_of_prices(side):
+    prices = spread_prices(400)
+    ladder = PriceLadder(orders=1000)
+    submitted(ladder, orders_at(np.random.default_rng(2).permutation(prices), side))
+    levels = ladder.depth(0, levels=1000)[side]["price"]
+    assert levels.tolist() == sorted(prices.tolist(), reverse=side == Side.BUY)
+
+
+@pytest.mark.parametrize("side", Side)
+def test_taking_away_the_best_finds_the_next_one_down_to_the_last(side):
+    prices = spread_prices(200)
+    ladder = PriceLadder(orders=1000)
+    submitted(ladder, orders_at(prices, side))
+    ranked = sorted(range(len(prices)), key=lambda i: prices[i], reverse=side == Side.BUY)
+    for place, order in enumerate(ranked):
+        cancel = np.zeros(1, COMMAND)
+        cancel["kind"], cancel["order_id"] = CommandKind.CANCEL, order + 1
+        submitted(ladder, cancel)
+        best = ladder.depth(0, levels=1)[side]["price"].tolist()
+        assert best == [prices[i] for i in ranked[place + 1 : place + 2]]
+
+
+def test_memory_follows_the_orders_and_not_the_range_of_prices():
+    ladder = PriceLadder(orders=1000)
+    submitted(ladder, orders_at(np.array([1, PRICE_MAX])))
+    assert ladder._sections.header[0]["live_pages"] == 2
+
+
+def test_slots_are_used_again_last_in_first_out():
+    ladder = PriceLadder(orders=10)
+    submitted(ladder, orders_at([100, 101, 102]))
+    for order_id in (1, 3):
+        cancel = np.zeros(1, COMMAND)
+        cancel["kind"], cancel["order_id"] = CommandKind.CANCEL, order_id
+        submitted(ladder, cancel)
+    submitted(ladder, orders_at([103], first_id=4))
+    assert ladder._sections.orders[3]["order_id"] == 4
+
+
+def test_a_book_out_of_pages_rejects_and_stays_whole():
+    ladder = PriceLadder(orders=100, pages=3)
+    events = submitted(ladder, orders_at([64 * n for n in range(1, 6)]))
+    rejected = events[event_kinds(events) == EventKind.REJECTED]
+    assert rejected["reason"].tolist() == [Reason.BOOK_FULL] * 2
+    replace = np.zeros(1, COMMAND)
+    replace["kind"], replace["order_id"] = CommandKind.REPLACE, 1
+    replace["price"], replace["quantity"] = 64 * 20, 10
+    assert submitted(ladder, replace)["reason"] == Reason.BOOK_FULL
+    assert ladder.order(0, 1)["price"] == 64
+
+
+def test_both_sides_may_stand_on_one_tick():
+    """As in a call auction: sides are told apart by their pages and never by their prices."""
+    ladder = PriceLadder(orders=10, symbols=2)
+    other = PriceLadder(orders=10, symbols=2)
+    submitted(ladder, orders_at([100], Side.BUY))
+    submitted(other, orders_at([100], Side.SELL, first_id=2))
+    both = np.concatenate([ladder.orders(0), other.orders(0)])
+    auction = PriceLadder(orders=10, symbols=2)
+    auction._restore(both, ladder.symbol_records(), np.zeros(0, EVENT), 2)
+    assert [side["price"].tolist() for side in auction.depth(0, 5)] == [[100], [100]]
+    assert auction.orders(0).tolist() == both.tolist()
+
+
+def test_the_buffer_may_move_between_any_two_calls():
+    commands = orders_at(spread_prices(60))
+    still = PriceLadder(orders=200)
+    moving = PriceLadder(orders=200)
+    for command in np.split(commands, len(commands)):
+        expected, actual = submitted(still, command), submitted(moving, command)
+        assert actual.tobytes() == expected.tobytes()
+        moving = PriceLadder.attach(moving.buffer.copy())
+    assert moving.digest() == still.digest()
+
+
+def test_a_mapped_file_is_continued_by_another_process(tmp_path):
+    path = tmp_path / "book.bin"
+    size = bytes_needed(200, 1, 200)
+    book = np.memmap(path, np.uint8, "w+", shape=(size,))
+    ladder = PriceLadder(orders=200, buffer=book)
+    submitted(ladder, orders_at(spread_prices(60)))
+    book.flush()
+    program = (
+        "import sys, numpy; from engines.matching.price_ladder import PriceLadder;"
+        "ladder = PriceLadder.attach(numpy.memmap(sys.argv[1], numpy.uint8, 'r+'));"
+        "ladder.check(); print(ladder.digest())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, path], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ladder.digest()
+
+
+def test_a_symbol_has_an_even_version_that_grows_with_each_command():
+    ladder = PriceLadder(orders=10, symbols=3)
+    submitted(ladder, orders_at([5, 6, 7], symbol=1))
+    assert ladder._sections.books["version"].tolist() == [0, 6, 0]
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        (lambda: PriceLadder(orders=0), CapacityError),
+        (lambda: PriceLadder(orders=10, symbols=65536), CapacityError),
+        (lambda: PriceLadder(orders=10, pages=2**21), CapacityError),
+        (lambda: PriceLadder(orders=10, buffer=np.zeros(64, np.uint8)), CapacityError),
+        (lambda: PriceLadder(orders=10, buffer=np.ones(10**6, np.uint8)), LayoutError),
+        (lambda: PriceLadder.attach(np.zeros(10**6, np.uint8)), LayoutError),
+        (lambda: PriceLadder(orders=11, buffer=PriceLadder(orders=10).buffer), CapacityError),
+        (lambda: PriceLadder(orders=9, buffer=PriceLadder(orders=10).buffer), LayoutError),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_reason(make, error):
+    with pytest.raises(error, match=";"):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "index", "value"),
+    [
+        ("sides", "best_price", 0, 99),
+        ("pages", "bitmap", 1, 3),
+        ("orders", "quantity", 1, 0),
+        ("orders", "prev", 2, 0),
+        ("levels", "quantity", 64 + 100 % 64, 7),
+        ("header", "live_orders", 0, 1),
+        ("header", "fresh_order", 0, 9),
+        ("books", "version", 0, 3),
+    ],
+)
+def test_check_finds_damage(section, field, index, value):
+    ladder = PriceLadder(orders=10)
+    submitted(ladder, orders_at([100, 100, 101]))
+    getattr(ladder._sections, section)[field][index] = value
+    with pytest.raises(BrokenInvariant, match="not so, that"):
+        ladder.check()
