@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -72,3 +73,8 @@ Seed = Annotated[
     Field(ge=0, le=2**32 - 1, description="Decides the commands and the order of the processes."),
     Control(group="Statistics"),
 ]
+
+
+def in_order(engines: Iterable[str]) -> list[str]:
+    """Return engines in the order of the registry, whose first is everybody's baseline."""
+    return sorted(engines, key=list(IMPLEMENTATIONS).index)

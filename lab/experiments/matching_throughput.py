@@ -20,6 +20,7 @@ from lab.experiments.matching_parameters import (
     Seconds,
     Seed,
     Symbols,
+    in_order,
 )
 
 if TYPE_CHECKING:
@@ -43,24 +44,18 @@ def matching_throughput(
     seed: Seed = 1,
 ) -> None:
     """Measure whole passes over one flow; a process's value is the rate of its median pass."""
-    from lab.experiments.matching_flow import expected_outcome, prepare
+    from lab.experiments.matching_flow import prepare
 
     prepared = prepare(bench, flow, messages, live_orders, seed, symbols)
-    bench.expect(expected_outcome(bench, prepared))
-    bench.compare(
-        {
-            engine: prepared.task("throughput", engine=engine, batch=batch, seconds=seconds)
-            for engine in engines
-        },
-        rounds=rounds,
-        core=core,
-        seed=seed,
-        case=flow,
-    )
+    tasks = {
+        engine: prepared.task("throughput", engine=engine, batch=batch, seconds=seconds)
+        for engine in in_order(engines)
+    }
+    bench.compare(tasks, case=flow, rounds=rounds, core=core, seed=seed)
 
 
 def estimate_seconds(parameters: Mapping[str, Any]) -> float:
     """Return about how long a run takes."""
     from lab.experiments.matching_flow import estimate
 
-    return estimate(parameters, passes_at_least=1)
+    return estimate(parameters, kinds_of_pass=1)

@@ -126,6 +126,21 @@ class Histogram:
         bounds = np.where(wanted > 0, upper_bounds(used)[places], lower_bounds(used)[places])
         return bounds.astype(np.int64)
 
+    def middle(self) -> float:
+        """Return the median, read between the clock's steps; 0 when empty.
+
+        A clock that moves in steps of 10 ns gives 30 or 40 for a median of 34, and a ratio of two
+        such numbers is off by a quarter. Each value counts half at its own place and half beyond
+        it, and the median is interpolated between values (the mid-distribution quantile of Ma,
+        Genton and Parzen, 2011). Where values are dense it is the ordinary median.
+        """
+        used = np.flatnonzero(self.counts)
+        if not len(used):
+            return 0.0
+        counts = self.counts[used]
+        middle_ranks = (np.cumsum(counts) - counts / 2) / counts.sum()
+        return float(np.interp(0.5, middle_ranks, _middles(used)))
+
     def percentile_curve(
         self, points: int = 400
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -1,0 +1,86 @@
+"""What the matching experiments prepare: a flow that every process maps, and the oracle's answer.
+
+Also what a run costs, so that a panel can say how long it will take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lab.measure.runner import Bench, Task
+from lab.measure.shared import SharedArray
+from lab.workloads.order_flow import Flow, generate
+
+_TASKS = "lab.experiments.matching_task"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A flow in shared memory, and what the oracle made of it.
+
+    Attributes
+    ----------
+    flow
+        The flow, of which ``shared`` holds the arrays.
+    events
+        How many events a right engine writes.
+    """
+
+    flow: Flow
+    shared: dict[str, SharedArray]
+    events: int
+
+    @property
+    def room(self) -> dict[str, int]:
+        """The capacities that an engine needs for the flow."""
+        return {"orders": self.flow.orders_max, "symbols": self.flow.symbols}
+
+    def task(self, name: str, **arguments: Any) -> Task:
+        """Return a task of ``matching_task`` on this flow."""
+        known = {"room": self.room, "events": self.events}
+        return Task(f"{_TASKS}:{name}", known | arguments, self.shared)
+
+
+def prepare(
+    bench: Bench, flow: str, messages: int, live_orders: int, seed: int, symbols: int
+) -> Prepared:
+    """Generate a flow, share it, and have the oracle say what every engine must do with it."""
+    bench.say("starting", f"making {messages:,} commands")
+    made = generate(flow, messages, live_orders, seed, symbols)
+    shared = {"preload": bench.share(made.preload), "commands": bench.share(made.commands)}
+    room = {"orders": made.orders_max, "symbols": made.symbols}
+    answer = bench.run(Task(f"{_TASKS}:expect", {"room": room}, shared), "the reference's answer")
+    bench.expect(answer["digest"])
+    return Prepared(made, shared, answer["events"])
+
+
+# What a process costs besides its passes: the interpreter, numpy, and for a compiled engine Numba
+# and its kernels from the cache.
+_START_S = {"reference": 0.3, "sorted_array": 1.2, "binary_heap": 0.35, "price_ladder": 1.2}
+# Microseconds a command at 50,000 live orders, and a preloaded order (EPYC under KVM, one core).
+_COMMAND_US = {"reference": 40.0, "sorted_array": 6.0, "binary_heap": 2.5, "price_ladder": 0.12}
+
+
+def estimate(parameters: Mapping[str, Any], kinds_of_pass: int) -> float:
+    """Return about how many seconds a run takes, from costs measured once.
+
+    Parameters
+    ----------
+    parameters
+        All parameters of a matching experiment.
+    kinds_of_pass
+        How many kinds of pass a process makes; each takes its share of the time, and one pass at
+        least.
+    """
+    commands, preload = parameters["messages"], parameters["live_orders"]
+    total_s = 1.5 + (commands + preload) * 1e-6 * (0.3 + _COMMAND_US["reference"])
+    for engine in parameters["engines"]:
+        fill_s = preload * _COMMAND_US[engine] * 1e-6
+        pass_s = commands * _COMMAND_US[engine] * 1e-6
+        budget_s = parameters["seconds"]
+        passes_s = kinds_of_pass * max(budget_s / kinds_of_pass, fill_s + pass_s)
+        warm_s = fill_s + min(0.25 * budget_s, pass_s)
+        total_s += 2 * parameters["rounds"] * (_START_S[engine] + warm_s + passes_s)
+    return total_s

@@ -1,0 +1,301 @@
+"""What a measured process does with a matching engine: passes over one flow, timed, then checked.
+
+``expect``, ``throughput`` and ``latency`` are tasks of ``lab.measure.worker``. A pass starts with a
+new engine that takes the preload; that, the first touch of memory and the digests lie outside what
+is timed.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engines.matching import IMPLEMENTATIONS, Clock, MatchingEngine
+from engines.messages import COMMAND, EVENT
+from lab.hardware.memory import prefaulted_array
+from lab.measure.histogram import COUNTERS, Histogram
+
+Say = Callable[[str], None]
+
+_WARM_SHARE = 0.25  # of the measuring time, for commands that nobody counts
+_CHUNK = 1_000  # commands a call where no time is taken
+_PASSES_MAX = 1_000
+_SLACK_EVENTS = 64  # so that an engine which writes more than it should is seen to do so
+
+
+@dataclass
+class Passes:
+    """One flow and one engine's name: makes engines, runs passes, adds up digests.
+
+    Attributes
+    ----------
+    preload, commands
+        ``COMMAND`` records.
+    engine
+        A name in ``IMPLEMENTATIONS``.
+    room
+        The capacities that an engine is made with.
+    events
+        ``EVENT`` records, present in memory and used again by every pass.
+    cycles_trusted
+        Whether the cycle counter may be read; if not, engines read the monotonic clock.
+    """
+
+    preload: np.ndarray
+    commands: np.ndarray
+    engine: str
+    room: dict[str, int]
+    events: np.ndarray
+    cycles_trusted: bool = True
+
+    def fresh_engine(self) -> MatchingEngine:
+        """Return a new engine that holds the preload."""
+        gc.collect()  # the engine of the pass before goes now and not while the clock runs
+        engine = IMPLEMENTATIONS[self.engine].create(**self.room)
+        if engine.clock is Clock.CYCLES and not self.cycles_trusted:
+            engine = IMPLEMENTATIONS[self.engine].create(**self.room, clock=Clock.MONOTONIC_NS)
+        taken = 0
+        while taken < len(self.preload):
+            taken += engine.submit(self.preload[taken : taken + _CHUNK], self.events)[0]
+        return engine
+
+    def warm(self, seconds: float, ticks: np.ndarray | None = None) -> None:
+        """Run commands that nobody counts, for about ``seconds``."""
+        start_s = time.perf_counter()
+        while True:
+            engine = self.fresh_engine()
+            for first in range(0, len(self.commands), _CHUNK):
+                engine.submit(self.commands[first : first + _CHUNK], self.events, ticks)
+                if time.perf_counter() - start_s > seconds:
+                    return
+
+    def repeated(self, seconds: float) -> Iterator[MatchingEngine]:
+        """Yield a fresh engine for each pass, until passes have taken ``seconds`` in all."""
+        start_s = time.perf_counter()
+        for _ in range(_PASSES_MAX):
+            yield self.fresh_engine()
+            if time.perf_counter() - start_s > seconds:
+                return
+
+    def digest(self, engine: MatchingEngine, events_written: int) -> str:
+        """Return 16 hex digits over a pass's events and the book that it left."""
+        digest = hashlib.blake2b(digest_size=8)
+        digest.update(self.events[:events_written].view(np.uint8).data)
+        digest.update(engine.digest().encode())
+        return digest.hexdigest()
+
+
+def expect(
+    say: Say, preload: np.ndarray, commands: np.ndarray, room: dict[str, int]
+) -> dict[str, Any]:
+    """Run the oracle once over a flow: what every engine's work is held against.
+
+    Returns
+    -------
+    dict
+        ``digest`` of all events and the final book, and how many ``events`` there are.
+    """
+    say("measuring")
+    passes = Passes(preload, commands, "reference", room, np.zeros(4 * _CHUNK, EVENT))
+    engine = passes.fresh_engine()
+    digest = hashlib.blake2b(digest_size=8)
+    taken = written = 0
+    while taken < len(commands) or len(engine.undelivered()):
+        count_taken, count_written = engine.submit(commands[taken:][:_CHUNK], passes.events)
+        digest.update(passes.events[:count_written].view(np.uint8).data)
+        taken, written = taken + count_taken, written + count_written
+    digest.update(engine.digest().encode())
+    return {"digest": digest.hexdigest(), "events": written}
+
+
+def throughput(
+    say: Say,
+    preload: np.ndarray,
+    commands: np.ndarray,
+    *,
+    room: dict[str, int],
+    events: int,
+    engine: str,
+    batch: int,
+    seconds: float,
+) -> dict[str, Any]:
+    """Time whole passes in batches.
+
+    Parameters
+    ----------
+    say
+        Told the phase.
+    preload, commands
+        ``COMMAND`` records.
+    room
+        The engine's capacities.
+    events
+        How many events a right engine writes in a pass.
+    engine
+        Whose passes.
+    batch
+        Commands a call.
+    seconds
+        How long to measure; at least one pass.
+
+    Returns
+    -------
+    dict
+        ``readings``: commands per second of the median pass; ``digests``: one a pass.
+    """
+    passes = _passes(preload, commands, engine, room, events)
+    _compile(say, passes, None)
+    say("warming")
+    passes.warm(_WARM_SHARE * seconds)
+    say("measuring")
+    durations_ns, digests = [], []
+    for book in passes.repeated(seconds):
+        start_ns = time.perf_counter_ns()
+        written = _run_batches(book, passes, batch)
+        durations_ns.append(time.perf_counter_ns() - start_ns)
+        digests.append(passes.digest(book, written))
+    rate = len(commands) / (float(np.median(durations_ns)) * 1e-9)
+    reading = {"metric": "throughput", "unit": "per_second", "value": rate}
+    return {"readings": [reading | {"samples": len(durations_ns)}], "digests": digests}
+
+
+def latency(
+    say: Say,
+    preload: np.ndarray,
+    commands: np.ndarray,
+    actions: np.ndarray,
+    *,
+    room: dict[str, int],
+    events: int,
+    engine: str,
+    batch: int,
+    seconds: float,
+    action_names: list[str],
+    ns_per_tick: float,
+    cycles_trusted: bool,
+) -> dict[str, Any]:
+    """Time every command inside the engine, by its kind, and then batches from outside.
+
+    Parameters
+    ----------
+    actions, action_names
+        The kind of each command, an index into the names.
+    ns_per_tick
+        Nanoseconds in a tick of the cycle counter.
+    cycles_trusted
+        Whether that counter may be used.
+    say, preload, commands, room, events, engine, batch, seconds
+        As for ``throughput``; half of the time goes to single commands, half to batches.
+
+    Returns
+    -------
+    dict
+        ``readings``: a histogram for all commands, for each kind and for batches; ``digests``.
+    """
+    passes = _passes(preload, commands, engine, room, events, cycles_trusted)
+    ticks = prefaulted_array(len(commands), np.int64)
+    _compile(say, passes, ticks)
+    say("warming")
+    passes.warm(_WARM_SHARE * seconds, ticks)
+    say("measuring")
+    by_kind = np.zeros((len(action_names), COUNTERS), np.int64)
+    singles = _time_singles(passes, actions, by_kind, ticks, ns_per_tick, seconds / 2)
+    per_command, batches = _time_batches(passes, batch, seconds / 2)
+    histograms = {"all": Histogram(by_kind.sum(axis=0))}
+    histograms |= {name: Histogram(by_kind[kind]) for kind, name in enumerate(action_names)}
+    histograms[f"batch of {batch}"] = per_command
+    readings = [_service_time(case, times) for case, times in histograms.items() if times.samples]
+    return {"readings": readings, "digests": singles + batches}
+
+
+def _passes(
+    preload: np.ndarray,
+    commands: np.ndarray,
+    engine: str,
+    room: dict[str, int],
+    events: int,
+    cycles_trusted: bool = True,
+) -> Passes:
+    """Copy a flow into this process's memory and lay out the buffer for its events."""
+    own = prefaulted_array(len(commands), COMMAND)
+    own[:] = commands
+    buffer = prefaulted_array(events + _SLACK_EVENTS, EVENT)
+    return Passes(preload.copy(), own, engine, room, buffer, cycles_trusted)
+
+
+def _compile(say: Say, passes: Passes, ticks: np.ndarray | None) -> None:
+    """Call the engine once on one command, so that its kernels are there."""
+    say("compiling")
+    engine = IMPLEMENTATIONS[passes.engine].create(**passes.room)
+    engine.submit(passes.commands[:1], passes.events, ticks)
+    engine.digest()
+
+
+def _run_batches(engine: MatchingEngine, passes: Passes, batch: int) -> int:
+    """Hand all commands over in batches; return how many events were written."""
+    commands, events = passes.commands, passes.events
+    taken = written = 0
+    while taken < len(commands) and written < len(events):
+        counts = engine.submit(commands[taken : taken + batch], events[written:])
+        taken += counts[0]
+        written += counts[1]
+    return written
+
+
+def _time_singles(
+    passes: Passes,
+    actions: np.ndarray,
+    by_kind: np.ndarray,
+    ticks: np.ndarray,
+    ns_per_tick: float,
+    seconds: float,
+) -> list[str]:
+    """Run passes in which the engine times each command; return a digest a pass."""
+    from lab.measure.recorder import record_ticks
+
+    digests = []
+    for engine in passes.repeated(seconds):
+        _, written = engine.submit(passes.commands, passes.events, ticks)
+        unit_ns = ns_per_tick if engine.clock is Clock.CYCLES else 1.0
+        record_ticks(by_kind, actions, ticks, unit_ns)
+        digests.append(passes.digest(engine, written))
+    return digests
+
+
+def _time_batches(passes: Passes, batch: int, seconds: float) -> tuple[Histogram, list[str]]:
+    """Run passes in which each call is timed from outside; return ns a command, a digest a pass."""
+    histogram, digests = Histogram(), []
+    commands, events, now_ns = passes.commands, passes.events, time.perf_counter_ns
+    for engine in passes.repeated(seconds):
+        durations_ns = []
+        taken = written = 0
+        while taken < len(commands) and written < len(events):
+            batch_of = commands[taken : taken + batch]
+            room = events[written:]
+            start_ns = now_ns()
+            counts = engine.submit(batch_of, room)
+            durations_ns.append(now_ns() - start_ns)
+            taken += counts[0]
+            written += counts[1]
+        whole = len(commands) // batch  # a last, shorter batch is left out
+        histogram.record_array(np.rint(np.array(durations_ns[:whole]) / batch))
+        digests.append(passes.digest(engine, written))
+    return histogram, digests
+
+
+def _service_time(case: str, times: Histogram) -> dict[str, Any]:
+    """Return a reading of a histogram."""
+    return {
+        "case": case,
+        "metric": "service_time",
+        "unit": "ns",
+        "value": times.middle(),
+        "samples": times.samples,
+        "histogram": times.to_hdr(),
+    }

@@ -1,0 +1,113 @@
+"""Intervals and ratios that assume no distribution: what the runs' own order says.
+
+Times on a machine with other work on it are neither normal nor alike, so nothing here uses a mean
+or a standard deviation. Pure arithmetic: it reads no result and imports nothing of the house.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A median and bounds for the true one.
+
+    Attributes
+    ----------
+    median, low, high
+        The middle and the bounds.
+    coverage
+        The probability that such bounds enclose the true median. With few values no bounds reach
+        95 %; then these are the least and the largest value, and this says what they are worth.
+    """
+
+    median: float
+    low: float
+    high: float
+    coverage: float
+
+
+def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Return the median with the narrowest order statistics that cover it.
+
+    The k-th and the (n-k+1)-th of n sorted values enclose the true median with probability
+    1 - 2 P(B < k), B binomial (n, 1/2), whatever the distribution (Hahn and Meeker, 1991).
+
+    Parameters
+    ----------
+    values
+        At least one; independent.
+    confidence
+        The coverage to reach, where the number of values allows it.
+
+    Examples
+    --------
+    >>> median_interval([1, 2, 3, 4, 5, 6, 7])
+    Interval(median=4, low=1, high=7, coverage=0.984375)
+    """
+    ordered = sorted(values)
+    count = len(ordered)
+    rank = 1
+    while rank < (count + 1) // 2 and _coverage(count, rank + 1) >= confidence:
+        rank += 1
+    return Interval(
+        median(ordered), ordered[rank - 1], ordered[count - rank], _coverage(count, rank)
+    )
+
+
+def ratio_interval(
+    numerators: Sequence[Sequence[float]], denominators: Sequence[Sequence[float]]
+) -> Interval:
+    """Return the median ratio over rounds, each round's ratio taken within the round.
+
+    What slows a whole round down, a neighbour on the host, say, slows both sides of its ratio.
+
+    Parameters
+    ----------
+    numerators, denominators
+        The values of each round, one sequence a round; a round counts with their geometric mean.
+    """
+    logs = [
+        _mean_log(above) - _mean_log(below)
+        for above, below in zip(numerators, denominators, strict=True)
+    ]
+    found = median_interval(logs)
+    return Interval(
+        math.exp(found.median), math.exp(found.low), math.exp(found.high), found.coverage
+    )
+
+
+def noise_floor(rounds: Sequence[Sequence[float]]) -> float:
+    """Return the factor, 1 or more, by which a thing differs from itself.
+
+    The interval that ``ratio_interval`` gives for the first run of each round over the second: it
+    ought to enclose 1 closely, and how far it reaches from there is what the machine does alone.
+    """
+    against_itself = ratio_interval([pair[:1] for pair in rounds], [pair[1:2] for pair in rounds])
+    return max(against_itself.high, 1 / against_itself.low)
+
+
+def drift(rounds: Sequence[Sequence[float]]) -> float:
+    """Return the factor between the medians of the first and the second half of the rounds."""
+    half = len(rounds) // 2
+    if half == 0:
+        return 1.0
+    levels = [_mean_log(values) for values in rounds]
+    return math.exp(median(levels[-half:]) - median(levels[:half]))
+
+
+def _coverage(count: int, rank: int) -> float:
+    """Return the coverage of the ``rank``-th value from either end."""
+    outside = sum(math.comb(count, below) for below in range(rank))
+    return max(0.0, 1 - 2 * outside / 2**count)
+
+
+def _mean_log(values: Sequence[float]) -> float:
+    """Return the logarithm of the geometric mean."""
+    return sum(math.log(value) for value in values) / len(values)

@@ -1,0 +1,192 @@
+"""From the readings of many processes to measurements and comparisons.
+
+A *reading* is what one process found for one case; a *run* is one process. In each round every
+rival runs twice, and those two are compared with each other as well: what differs is noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lab.measure.histogram import Histogram
+from lab.measure.result import Comparison, Measurement
+from lab.measure.statistics import Interval, median_interval, noise_floor, ratio_interval
+
+QUANTILES = (50, 90, 99, 99.9, 99.99, 99.999)
+# Below three rounds the interval covers the true ratio in half of all cases or less.
+COVERAGE_LEAST = 0.7
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one measured process gave.
+
+    Attributes
+    ----------
+    rival, round
+        Whose process, and in which round, from 0.
+    outcome
+        ``readings``, ``digests`` (one a pass), ``cpu_share``, ``switches``.
+    """
+
+    rival: str
+    round: int
+    outcome: dict[str, Any]
+
+    def reading(self, case: str) -> dict[str, Any] | None:
+        """Return the reading of a case, or None."""
+        return next((item for item in self.outcome["readings"] if item["case"] == case), None)
+
+
+def measurements_of(runs: Sequence[Run], expected_digest: str) -> list[Measurement]:
+    """Return one measurement for each rival and case, in the order in which they were met."""
+    found = []
+    for rival in dict.fromkeys(run.rival for run in runs):
+        own = [run for run in runs if run.rival == rival]
+        cases = dict.fromkeys(item["case"] for run in own for item in run.outcome["readings"])
+        found += [_measurement(rival, case, own, expected_digest) for case in cases]
+    return found
+
+
+def comparisons_of(runs: Sequence[Run], main_case: str) -> list[Comparison]:
+    """Return how the rivals compare.
+
+    On the main case each rival with each that comes before it in the registry, on the others with
+    the first only; and each rival with itself.
+    """
+    rivals = list(dict.fromkeys(run.rival for run in runs))
+    cases = list(dict.fromkeys(item["case"] for run in runs for item in run.outcome["readings"]))
+    cases.sort(key=lambda case: case != main_case)
+    found = []
+    for case in cases:
+        baselines = rivals if case == main_case else rivals[:1]
+        for place, baseline in enumerate(baselines):
+            for rival in rivals[place + 1 :]:
+                found.append(_comparison(rival, baseline, case, runs))
+    found += [_comparison(rival, rival, main_case, runs) for rival in rivals]
+    return [comparison for comparison in found if comparison is not None]
+
+
+def _measurement(rival: str, case: str, runs: Sequence[Run], expected: str) -> Measurement:
+    """Return one rival's measurement on one case."""
+    readings = [reading for run in runs if (reading := run.reading(case)) is not None]
+    values = [reading["value"] for reading in readings]
+    interval = median_interval(values)
+    digests = [digest for run in runs for digest in run.outcome["digests"]]
+    wrong = [digest for digest in digests if digest != expected]
+    merged = _merged([reading["histogram"] for reading in readings if "histogram" in reading])
+    return Measurement(
+        rival=rival,
+        case=case,
+        metric=readings[0]["metric"],
+        unit=readings[0]["unit"],
+        median=interval.median,
+        low=interval.low,
+        high=interval.high,
+        runs=len(values),
+        digest=wrong[0] if wrong else expected,
+        digest_ok=not wrong,
+        values=values,
+        quantiles=_quantiles(merged) if merged else {},
+        histogram=merged.to_hdr() if merged else None,
+        samples=sum(reading["samples"] for reading in readings),
+    )
+
+
+def _merged(encoded: Sequence[str]) -> Histogram | None:
+    """Return all runs' histograms as one, or None where there are none."""
+    if not encoded:
+        return None
+    merged = Histogram()
+    for text in encoded:
+        merged.merge(Histogram.from_hdr(text))
+    return merged
+
+
+def _quantiles(times: Histogram) -> dict[str, float]:
+    """Return the quantiles that a result carries, and the largest value."""
+    values = times.quantiles(QUANTILES).tolist()
+    named = {f"{percent:g}": float(value) for percent, value in zip(QUANTILES, values, strict=True)}
+    return named | {"max": float(times.max)}
+
+
+def _comparison(rival: str, baseline: str, case: str, runs: Sequence[Run]) -> Comparison | None:
+    """Compare two rivals, or a rival with itself, on one case."""
+    above, below = _rounds(rival, case, runs), _rounds(baseline, case, runs)
+    if not above or len(above) != len(below):
+        return None  # one of the two met no command of that kind
+    reading = next(found for run in runs if (found := run.reading(case)) is not None)
+    if reading["unit"] == "ns":  # of times, the smaller is the faster
+        above, below = below, above
+    noise = max(noise_floor(above), noise_floor(below))
+    if rival == baseline:
+        above, below = [pair[:1] for pair in above], [pair[1:] for pair in below]
+    ratio = ratio_interval(above, below)
+    is_beyond_noise = ratio.low > noise or ratio.high < 1 / noise
+    is_clear = rival != baseline and is_beyond_noise and ratio.coverage >= COVERAGE_LEAST
+    return Comparison(
+        rival=rival,
+        baseline=baseline,
+        case=case,
+        metric=reading["metric"],
+        ratio=ratio.median,
+        low=ratio.low,
+        high=ratio.high,
+        noise_low=1 / noise,
+        noise_high=noise,
+        words=_words(rival == baseline, is_clear, ratio, len(above), noise),
+        clear=is_clear,
+    )
+
+
+def _rounds(rival: str, case: str, runs: Sequence[Run]) -> list[list[float]]:
+    """Return a rival's values by round."""
+    by_round: dict[int, list[float]] = {}
+    for run in runs:
+        reading = run.reading(case)
+        if run.rival == rival and reading is not None:
+            by_round.setdefault(run.round, []).append(reading["value"])
+    return [by_round[number] for number in sorted(by_round)]
+
+
+def _words(is_self: bool, is_clear: bool, ratio: Interval, rounds: int, noise: float) -> str:
+    """Say a comparison for people."""
+    floor = f"noise ±{percent_text(noise - 1)}"
+    if is_self:
+        return f"against itself {times_text(ratio.median)} times; {floor}"
+    if ratio.coverage < COVERAGE_LEAST:
+        count = "1 round" if rounds == 1 else f"{rounds} rounds"
+        return f"{times_text(ratio.median)} times as fast in {count}, too few to be sure; {floor}"
+    if not is_clear:
+        bounds = f"{times_text(ratio.low)} to {times_text(ratio.high)} times"
+        return f"no difference that stands out ({bounds}); {floor}"
+    if ratio.median >= 1:
+        return f"faster by {span_text(ratio.median, ratio.low, ratio.high)}; {floor}"
+    return f"slower by {span_text(1 / ratio.median, 1 / ratio.high, 1 / ratio.low)}; {floor}"
+
+
+def span_text(ratio: float, low: float, high: float) -> str:
+    """Write a ratio of 1 or more with its bounds: as times from 2, below as per cent.
+
+    >>> span_text(18.3, 17.2, 19.4), span_text(1.12, 1.1, 1.14)
+    ('18 times (17 to 19)', '12 % (10 % to 14 %)')
+    """
+    if ratio >= 2:
+        return f"{times_text(ratio)} times ({times_text(low)} to {times_text(high)})"
+    shares = [percent_text(value - 1) for value in (ratio, low, high)]
+    return f"{shares[0]} ({shares[1]} to {shares[2]})"
+
+
+def times_text(ratio: float) -> str:
+    """Write a factor with as many digits as are read: 0.97, 3.1, 18."""
+    if ratio >= 10:
+        return f"{ratio:,.0f}"
+    return f"{ratio:.1f}" if ratio >= 2 else f"{ratio:.2f}"
+
+
+def percent_text(share: float) -> str:
+    """Write a share as per cent: 0.4 %, 12 %."""
+    percent = 100 * share
+    return f"{percent:.0f} %" if abs(percent) >= 1 else f"{percent:.1f} %"

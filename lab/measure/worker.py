@@ -1,0 +1,70 @@
+"""What runs in a measured process: one task, in a fresh interpreter, then the end.
+
+``python -m lab.measure.worker ORDER`` is started by ``runner``. The order is a JSON object: the
+task's function, its arguments, the shared arrays, the CPU. Lines of JSON leave on standard output:
+where the task is (``phase``), and last its ``outcome``, or the ``error`` that it raised on purpose.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, TextIO
+
+from lab.measure.lifeline import follow_starter
+
+
+def main() -> None:
+    """Do the task that the command line orders."""
+    follow_starter()
+    # Ctrl-C reaches the whole process group; the parent decides, and says it with SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    lines = _take_standard_output()
+    order = json.loads(sys.argv[1])
+
+    from engines.errors import ExchangeLabError
+    from lab.hardware.affinity import pinned
+
+    try:
+        with pinned(order["cpu"]):
+            outcome = _perform(order, lambda phase: _say(lines, {"phase": phase}))
+    except ExchangeLabError as error:
+        _say(lines, {"error": str(error)})
+    else:
+        _say(lines, {"outcome": outcome})
+
+
+def _perform(order: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+    """Run the task and add how much of the processor it had."""
+    from lab.measure.shared import SharedArray
+
+    module, name = order["where"].split(":")
+    task = getattr(import_module(module), name)
+    arrays = {key: SharedArray.open(ticket).array for key, ticket in order["shared"].items()}
+    wall_s, processor_s = time.perf_counter(), time.process_time()
+    outcome: dict[str, Any] = task(say, **arrays, **order["arguments"])
+    # Below one, something else ran on the task's CPU or it had to wait for a page.
+    outcome["cpu_share"] = (time.process_time() - processor_s) / (time.perf_counter() - wall_s)
+    outcome["switches"] = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+    return outcome
+
+
+def _take_standard_output() -> TextIO:
+    """Return the pipe to the parent; what a task prints goes to standard error from now on."""
+    pipe = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return pipe
+
+
+def _say(lines: TextIO, content: dict[str, Any]) -> None:
+    print(json.dumps(content), file=lines, flush=True)
+
+
+if __name__ == "__main__":
+    main()
