@@ -202,8 +202,9 @@ def _run(
     from lab.measure.runner import run_experiment
     from lab.summaries import result_text
 
-    parameters = experiment.parameters(given, common["size"])
-    result = run_experiment(experiment, parameters, common["size"], report, common["folder"])
+    result = run_experiment(
+        experiment.name, given, common["size"], report=report, folder=common["folder"]
+    )
     report.close()
     if common["as_json"]:
         print_json(summary(result))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from lab.hardware import machine
 from lab.hardware.affinity import allowed_cpus, cpu_quota
@@ -31,20 +32,30 @@ class Finding:
 
     Attributes
     ----------
+    title
+        What is meant.
     severity
         "bad": numbers here mislead. "warning": they move. "fine", or "unknown" where it is hidden.
-    title, evidence, remedy
-        What is meant, what was seen, and what to do, "" where there is nothing to do.
+    evidence, remedy
+        What was seen, and what to do, "" where there is nothing to do.
     """
 
-    severity: str
     title: str
+    severity: str
     evidence: str
-    remedy: str = ""
+    remedy: str
 
     def as_dict(self) -> dict[str, str]:
         """Return the finding as JSON holds it."""
         return asdict(self)
+
+
+class Seen(NamedTuple):
+    """What a check gives: a finding that has no title yet."""
+
+    severity: str
+    evidence: str
+    remedy: str = ""
 
 
 def examine(root: str | Path = "/") -> list[Finding]:
@@ -64,40 +75,38 @@ def examine(root: str | Path = "/") -> list[Finding]:
     """
     tree = Tree(root)
     topology = read(root)
-    findings = [_safely(check, tree, topology) for check in CHECKS]
-    shown = [finding for finding in findings if finding is not None]
-    return sorted(shown, key=lambda finding: SEVERITIES.index(finding.severity))
+    findings = [Finding(title, *_safely(check, tree, topology)) for title, check in CHECKS.items()]
+    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
-def _safely(check: Check, tree: Tree, topology: Topology) -> Finding | None:
+def _safely(check: Check, tree: Tree, topology: Topology) -> Seen:
     """Run one check; a file of a form that no kernel we know writes makes it unknown."""
     try:
         return check(tree, topology)
     except (ValueError, IndexError, OSError) as error:
-        title = check.__name__.strip("_").replace("_", " ")
-        return Finding("unknown", title, f"could not be read: {error}")
+        return Seen("unknown", f"could not be read: {error}")
 
 
-def _load(tree: Tree, topology: Topology) -> Finding:
+def _load(tree: Tree, topology: Topology) -> Seen:
     """Others' work takes the measured core, its caches and the memory's bandwidth."""
     words = (tree.text("/proc/loadavg") or "").split()
     if len(words) < 4:
-        return Finding("unknown", "load", "/proc/loadavg is not shown")
+        return Seen("unknown", "/proc/loadavg is not shown")
     load, cpus = float(words[0]), max(1, len(topology.pus))
     evidence = f"load {load:.2f} over the last minute on {cpus} CPUs, {words[3]} runnable/all tasks"
     remedy = "ps -eo pcpu,pid,comm --sort=-pcpu | head   # stop what is not needed, wait a minute"
     if load > 0.75 * cpus:
-        return Finding("bad", "load", evidence, remedy)
+        return Seen("bad", evidence, remedy)
     if load > 0.25 * cpus:
-        return Finding("warning", "load", evidence, remedy)
-    return Finding("fine", "load", evidence)
+        return Seen("warning", evidence, remedy)
+    return Seen("fine", evidence)
 
 
-def _steal(tree: Tree, topology: Topology) -> Finding:
+def _steal(tree: Tree, topology: Topology) -> Seen:
     """Time in which the hypervisor ran somebody else on our CPU."""
     before = _cpu_times(tree)
     if before is None:
-        return Finding("unknown", "stolen time", "/proc/stat does not show it")
+        return Seen("unknown", "/proc/stat does not show it")
     share, span = before[0] / max(1, before[1]), "since the machine started"
     if tree.is_live:
         time.sleep(_STEAL_SAMPLE_S)
@@ -108,7 +117,7 @@ def _steal(tree: Tree, topology: Topology) -> Finding:
     evidence = f"{share:.2%} of the CPUs' time stolen by the hypervisor {span}"
     remedy = "no command removes it: use a dedicated or bare-metal host, repeat, compare in one run"
     severity = "bad" if share > 0.02 else "warning" if share > 0.001 else "fine"
-    return Finding(severity, "stolen time", evidence, "" if severity == "fine" else remedy)
+    return Seen(severity, evidence, "" if severity == "fine" else remedy)
 
 
 def _cpu_times(tree: Tree) -> tuple[int, int] | None:
@@ -121,20 +130,20 @@ def _cpu_times(tree: Tree) -> tuple[int, int] | None:
     return times[7], sum(times)
 
 
-def _governor(tree: Tree, topology: Topology) -> Finding:
+def _governor(tree: Tree, topology: Topology) -> Seen:
     """A core that is idle for a while is slowed down, and the next run starts slow."""
     names = (tree.text(f"{_CPU}/cpu{cpu}/cpufreq/scaling_governor") for cpu in topology.pus)
     governors = sorted({name for name in names if name})
     if not governors:
-        return Finding("unknown", "frequency governor", f"{_CPU}/cpu*/cpufreq is not shown")
+        return Seen("unknown", f"{_CPU}/cpu*/cpufreq is not shown")
     evidence = f"scaling_governor {', '.join(governors)}"
     if governors == ["performance"]:
-        return Finding("fine", "frequency governor", evidence)
+        return Seen("fine", evidence)
     remedy = f"echo performance | sudo tee {_CPU}/cpu*/cpufreq/scaling_governor"
-    return Finding("warning", "frequency governor", evidence, remedy)
+    return Seen("warning", evidence, remedy)
 
 
-def _turbo(tree: Tree, topology: Topology) -> Finding:
+def _turbo(tree: Tree, topology: Topology) -> Seen:
     """Turbo follows heat and how many cores are busy, so the first run is faster than the last."""
     no_turbo, boost = f"{_CPU}/intel_pstate/no_turbo", f"{_CPU}/cpufreq/boost"
     for name, on, off in ((no_turbo, 0, 1), (boost, 1, 0)):
@@ -142,39 +151,39 @@ def _turbo(tree: Tree, topology: Topology) -> Finding:
         if state is not None:
             evidence = f"{name} is {state}"
             if state != on:
-                return Finding("fine", "turbo", evidence)
-            return Finding("warning", "turbo", evidence, f"echo {off} | sudo tee {name}")
-    return Finding("unknown", "turbo", f"neither {no_turbo} nor {boost} is shown")
+                return Seen("fine", evidence)
+            return Seen("warning", evidence, f"echo {off} | sudo tee {name}")
+    return Seen("unknown", f"neither {no_turbo} nor {boost} is shown")
 
 
-def _sibling_threads(tree: Tree, topology: Topology) -> Finding:
+def _sibling_threads(tree: Tree, topology: Topology) -> Seen:
     """Two hardware threads of a core share its units and its first two caches."""
     if not topology.pus:
-        return Finding("unknown", "hardware threads", "the kernel shows no CPUs")
+        return Seen("unknown", "the kernel shows no CPUs")
     shared = [core for core in topology.cores if len(core) > 1]
     if not shared:
-        return Finding("fine", "hardware threads", "every CPU is a core of its own")
+        return Seen("fine", "every CPU is a core of its own")
     evidence = (
         f"{len(shared)} cores run several threads each, such as CPUs {format_list(shared[0])}"
     )
     remedy = f"echo off | sudo tee {_CPU}/smt/control   # or keep the sibling of a pinned CPU idle"
-    return Finding("warning", "hardware threads", evidence, remedy)
+    return Seen("warning", evidence, remedy)
 
 
-def _huge_pages(tree: Tree, topology: Topology) -> Finding:
+def _huge_pages(tree: Tree, topology: Topology) -> Seen:
     """With "always" the kernel decides, while a run goes on, which memory gets huge pages."""
     text = tree.text(_THP)
     if text is None or "[" not in text:
-        return Finding("unknown", "transparent huge pages", f"{_THP} is not shown")
+        return Seen("unknown", f"{_THP} is not shown")
     chosen = text.split("[", 1)[1].split("]", 1)[0]
     if chosen == "always":
         remedy = f"echo madvise | sudo tee {_THP}"
-        return Finding("warning", "transparent huge pages", f"{chosen}: given unasked", remedy)
+        return Seen("warning", f"{chosen}: given unasked", remedy)
     meaning = "given on request" if chosen == "madvise" else "never given"
-    return Finding("fine", "transparent huge pages", f"{chosen}: {meaning}")
+    return Seen("fine", f"{chosen}: {meaning}")
 
 
-def _mixed_cores(tree: Tree, topology: Topology) -> Finding:
+def _mixed_cores(tree: Tree, topology: Topology) -> Seen:
     """Fast and slow cores in one machine: where a run lands decides its numbers."""
     sizes = {cache.size_bytes for cache in topology.caches if cache.level == 1}
     kinds: dict[object, set[int]] = {}
@@ -185,46 +194,46 @@ def _mixed_cores(tree: Tree, topology: Topology) -> Finding:
         # Favoured cores of one kind differ in top frequency by a few per cent.
         kinds.setdefault((top and round(top / 1e6), capacity, *first), set()).add(cpu)
     if not sizes and len(kinds) < 2:
-        return Finding("unknown", "kinds of cores", "neither caches nor capacities are shown")
+        return Seen("unknown", "neither caches nor capacities are shown")
     if len(kinds) < 2:
-        return Finding("fine", "kinds of cores", "one")
+        return Seen("fine", "one")
     groups = [format_list(cpus) for cpus in kinds.values()]
     evidence = f"{len(kinds)}: CPUs {' and CPUs '.join(groups)}"
     remedy = f"keep a run on one kind: taskset -c {groups[0]} lab run …"
-    return Finding("warning", "kinds of cores", evidence, remedy)
+    return Seen("warning", evidence, remedy)
 
 
-def _isolation(tree: Tree, topology: Topology) -> Finding:
+def _isolation(tree: Tree, topology: Topology) -> Seen:
     """On a CPU that is not isolated the kernel runs others and its own work beside the measured."""
     isolated = tree.text(f"{_CPU}/isolated")
     if isolated is None:
-        return Finding("unknown", "isolated CPUs", f"{_CPU}/isolated is not shown")
+        return Seen("unknown", f"{_CPU}/isolated is not shown")
     quiet = tree.text(f"{_CPU}/nohz_full") or "none"
     if isolated:
-        return Finding("fine", "isolated CPUs", f"{isolated}; without the tick: {quiet}")
+        return Seen("fine", f"{isolated}; without the tick: {quiet}")
     last = topology.pus[-1] if topology.pus else 1
     remedy = "use a machine with two CPUs or more"
     if len(topology.pus) > 1:
         remedy = f"boot with isolcpus={last} nohz_full={last} rcu_nocbs={last}, pin to CPU {last}"
-    return Finding("warning", "isolated CPUs", "none: the scheduler may interrupt any CPU", remedy)
+    return Seen("warning", "none: the scheduler may interrupt any CPU", remedy)
 
 
-def _clock_source(tree: Tree, topology: Topology) -> Finding:
+def _clock_source(tree: Tree, topology: Topology) -> Seen:
     """Without a counter that can be trusted each reading costs three times as much."""
     source = machine.clock_source(tree)
     if source is None:
-        return Finding("unknown", "clock", f"{_CLOCKSOURCE}/current_clocksource is not shown")
+        return Seen("unknown", f"{_CLOCKSOURCE}/current_clocksource is not shown")
     trusted, why = machine.counter_trust(tree)
     if trusted:
-        return Finding("fine", "clock", f"cycle counter: {why}")
+        return Seen("fine", f"cycle counter: {why}")
     offered = tree.text(f"{_CLOCKSOURCE}/available_clocksource") or ""
     remedy = "measure batches rather than single commands"
     if "tsc" in offered.split() and source != "tsc":
         remedy = f"echo tsc | sudo tee {_CLOCKSOURCE}/current_clocksource   # or {remedy}"
-    return Finding("warning", "clock", f"the monotonic clock is used: {why}", remedy)
+    return Seen("warning", f"the monotonic clock is used: {why}", remedy)
 
 
-def _virtual_machine(tree: Tree, topology: Topology) -> Finding:
+def _virtual_machine(tree: Tree, topology: Topology) -> Seen:
     """A guest's topology and clock are what the hypervisor says, and neighbours are not seen."""
     name = machine.hypervisor_name(tree)
     if name:
@@ -232,13 +241,13 @@ def _virtual_machine(tree: Tree, topology: Topology) -> Finding:
         remedy = (
             "trust ratios within one run, not absolute times; measure distances, don't read them"
         )
-        return Finding("warning", "virtual machine", evidence, remedy)
+        return Seen("warning", evidence, remedy)
     if not machine.cpu_flags(tree):
-        return Finding("unknown", "virtual machine", "/proc/cpuinfo shows no flags")
-    return Finding("fine", "virtual machine", "no hypervisor is seen")
+        return Seen("unknown", "/proc/cpuinfo shows no flags")
+    return Seen("fine", "no hypervisor is seen")
 
 
-def _cpus(tree: Tree, topology: Topology) -> Finding:
+def _cpus(tree: Tree, topology: Topology) -> Seen:
     """With one CPU, what is measured shares it with what measures and with everything else."""
     count = len(topology.pus)
     evidence = f"{count} online"
@@ -249,53 +258,53 @@ def _cpus(tree: Tree, topology: Topology) -> Finding:
         evidence += f"; this process may use {format_list(set(allowed))}"
         count = len(allowed)
     if not topology.pus:
-        return Finding("unknown", "CPUs", "the kernel shows none")
+        return Seen("unknown", "the kernel shows none")
     if count > 1:
-        return Finding("fine", "CPUs", evidence)
+        return Seen("fine", evidence)
     remedy = "use a machine with two CPUs or more, or give this process more: taskset -pc 0-1 $$"
-    return Finding("bad", "CPUs", evidence, remedy)
+    return Seen("bad", evidence, remedy)
 
 
-def _cpu_limit(tree: Tree, topology: Topology) -> Finding:
+def _cpu_limit(tree: Tree, topology: Topology) -> Seen:
     """A quota stops all threads for the rest of a period (100 ms) once it is used up."""
     if tree.text("/proc/self/cgroup") is None:
-        return Finding("unknown", "CPU quota", "/proc/self/cgroup is not shown")
+        return Seen("unknown", "/proc/self/cgroup is not shown")
     quota = cpu_quota(tree)
     if quota is None:
-        return Finding("fine", "CPU quota", "none")
+        return Seen("fine", "none")
     evidence = f"the control group may use {quota:g} CPUs of {len(topology.pus)}"
     remedy = "start the container without --cpus, or set cpu.max to max"
-    return Finding("bad" if quota < 2 else "warning", "CPU quota", evidence, remedy)
+    return Seen("bad" if quota < 2 else "warning", evidence, remedy)
 
 
-def _memory(tree: Tree, topology: Topology) -> Finding:
+def _memory(tree: Tree, topology: Topology) -> Seen:
     """Where memory runs out, pages are written away and read back while the clock runs."""
     available, limit = available_bytes(tree), limit_bytes(tree)
     if available is None:
-        return Finding("unknown", "memory", "/proc/meminfo does not show it")
+        return Seen("unknown", "/proc/meminfo does not show it")
     usable = min(available, limit) if limit is not None else available
     evidence = f"{available / _GIB:.1f} GiB available"
     if limit is not None:
         evidence += f", limited to {limit / _GIB:.1f} GiB by the control group"
     if usable >= 2 * _GIB:
-        return Finding("fine", "memory", evidence)
+        return Seen("fine", evidence)
     remedy = "choose fewer messages and live orders, or end what uses memory: ps -eo rss,pid,comm"
-    return Finding("bad" if usable < _GIB // 2 else "warning", "memory", evidence, remedy)
+    return Seen("bad" if usable < _GIB // 2 else "warning", evidence, remedy)
 
 
-Check = Callable[[Tree, Topology], Finding | None]
-CHECKS: tuple[Check, ...] = (
-    _cpus,
-    _cpu_limit,
-    _load,
-    _steal,
-    _virtual_machine,
-    _clock_source,
-    _governor,
-    _turbo,
-    _sibling_threads,
-    _mixed_cores,
-    _isolation,
-    _huge_pages,
-    _memory,
-)
+Check = Callable[[Tree, Topology], Seen]
+CHECKS: dict[str, Check] = {
+    "CPUs": _cpus,
+    "CPU quota": _cpu_limit,
+    "load": _load,
+    "stolen time": _steal,
+    "virtual machine": _virtual_machine,
+    "clock": _clock_source,
+    "frequency governor": _governor,
+    "turbo": _turbo,
+    "hardware threads": _sibling_threads,
+    "kinds of cores": _mixed_cores,
+    "isolated CPUs": _isolation,
+    "transparent huge pages": _huge_pages,
+    "memory": _memory,
+}
