@@ -205,10 +205,9 @@ class Bench:
 
 
 def run_experiment(
-    name: str,
-    values: Mapping[str, Any] | None = None,
-    size: str | None = None,
-    *,
+    experiment: Experiment | str,
+    values: Mapping[str, Any],
+    size: str | None,
     report: Report,
     folder: str | os.PathLike[str] | None = None,
 ) -> Result:
@@ -216,8 +215,8 @@ def run_experiment(
 
     Parameters
     ----------
-    name
-        An experiment of the registry.
+    experiment
+        An experiment of the registry, or its name.
     values
         Parameters that differ from the size's, or from the defaults.
     size
@@ -238,9 +237,10 @@ def run_experiment(
     """
     follow_starter()
     with terminate_as_interrupt():
-        report("starting", 0, 0, name)
-        experiment = experiment_named(name)
-        parameters = experiment.parameters(values or {}, size)
+        if isinstance(experiment, str):
+            experiment = experiment_named(experiment)
+        report("starting", 0, 0, experiment.name)
+        parameters = experiment.parameters(values, size)
         start_s = time.monotonic()
         surroundings = Surroundings()
         with Bench(report) as bench:
