@@ -109,7 +109,9 @@ def _field_problem(problem: int, text: bytes, place: int, column: Column) -> str
     ends = [end for end in (text.find(b",", place), text.find(b"\n", place)) if end >= 0]
     field = text[place : min(ends, default=len(text))][:40].decode("ascii", "replace").rstrip("\r")
     if problem == _NOT_A_TIME:
-        return f"{field!r} is not a time such as 2025-07-17T08:05:03.360677248Z; fetch the file again"
+        return (
+            f"{field!r} is not a time such as 2025-07-17T08:05:03.360677248Z; fetch the file again"
+        )
     if problem == _TOO_FINE:
         unit = f"{column.decimals} decimals" if column.decimals else "whole numbers"
         return f"{field!r} is finer than this column's {unit}; take the file as its owner ships it"
@@ -232,9 +234,7 @@ def _parse(text, place, kinds, decimals, values):
             elif kind == TIMESTAMP:
                 problem, values[row, column], place = _timestamp(text, place, end)
             else:
-                problem, values[row, column], place = _number(
-                    text, place, end, decimals[column]
-                )
+                problem, values[row, column], place = _number(text, place, end, decimals[column])
 
             # what must follow: a comma, or after the last column the end of the line
             if place < end and text[place] == _RETURN:

@@ -158,7 +158,9 @@ def _is_missing(prices: np.ndarray) -> np.ndarray:
 
 def _sides(letters: np.ndarray) -> np.ndarray:
     """Turn the letters A, B, N into sides."""
-    return np.where(letters == ord("B"), Side.BUY, np.where(letters == ord("A"), Side.SELL, NO_SIDE))
+    return np.where(
+        letters == ord("B"), Side.BUY, np.where(letters == ord("A"), Side.SELL, NO_SIDE)
+    )
 
 
 def _check_messages(column: dict[str, np.ndarray], problems: FirstProblem) -> None:
@@ -187,7 +189,9 @@ def _check_messages(column: dict[str, np.ndarray], problems: FirstProblem) -> No
     problems.look(
         moves & (ticks % _UNITS_PER_TICK != 0),
         "price",
-        lambda row: f"price {ticks[row] / 1e9:.9f} is off the tick of 0.0001; this book has no place",
+        lambda row: (
+            f"price {ticks[row] / 1e9:.9f} is off the tick of 0.0001; this book has no place"
+        ),
     )
     problems.look(
         (moves & (size < 1)) | (size < 0) | (size > QUANTITY_MAX),
@@ -324,7 +328,7 @@ def script(day: Day) -> Script:
         while row < len(after) and after[row] == index:
             writer.compare(int(book.bids.depths[row]), int(book.asks.depths[row]))  # type: ignore[union-attr]
             row += 1
-    return writer.finish(book, 0)
+    return writer.finish(book, 0, len(day))
 
 
 def _play(

@@ -138,8 +138,12 @@ class Format:
 FORMATS: dict[str, Format] = {
     entry.name: entry
     for entry in (
-        Format("lobster", "LOBSTER: message and order book CSV, or their zip", "lab.workloads.lobster"),
-        Format("databento", "Databento MBO as CSV, the MBP book beside it", "lab.workloads.databento"),
+        Format(
+            "lobster", "LOBSTER: message and order book CSV, or their zip", "lab.workloads.lobster"
+        ),
+        Format(
+            "databento", "Databento MBO as CSV, the MBP book beside it", "lab.workloads.databento"
+        ),
     )
 }
 

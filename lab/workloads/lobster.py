@@ -156,7 +156,9 @@ def _pair_of(path: Path) -> tuple[Path, Path | None]:
     if "orderbook" in path.name:
         message = path.with_name(path.name.replace("orderbook", "message"))
         if not message.exists():
-            raise FileError(message, f"the message file of {path.name} is missing; put it beside it")
+            raise FileError(
+                message, f"the message file of {path.name} is missing; put it beside it"
+            )
         return message, path
     beside = path.with_name(path.name.replace("message", "orderbook"))
     return path, beside if beside != path and beside.exists() else None
@@ -199,7 +201,9 @@ def _messages(text: bytes, name: str) -> tuple[np.ndarray, FileError | None]:
     problems.look(
         trading & (np.abs(values[:, _DIRECTION]) != 1),
         "direction",
-        lambda row: f"direction {values[row, _DIRECTION]} is neither 1 nor -1; fetch the file again",
+        lambda row: (
+            f"direction {values[row, _DIRECTION]} is neither 1 nor -1; fetch the file again"
+        ),
     )
     rows = values[: problems.rows_before(len(values))]
     messages = np.zeros(len(rows), MESSAGE)
@@ -230,9 +234,7 @@ def _book_rows(text: bytes, name: str) -> tuple[BookRows, FileError | None]:
     return BookRows(bids, asks, index, index + 1)[:rows], problems.error
 
 
-def _side(
-    prices: np.ndarray, sizes: np.ndarray, sign: int, problems: FirstProblem
-) -> BookSide:
+def _side(prices: np.ndarray, sizes: np.ndarray, sign: int, problems: FirstProblem) -> BookSide:
     """Check one side of the book and bring it into levels; ``sign`` is 1 for asks, -1 for bids."""
     title = "ask" if sign == 1 else "bid"
     empty = prices == sign * NO_LEVEL
@@ -283,7 +285,7 @@ def script(day: Day) -> Script:
     if book is None or not len(book):
         for message in day.messages.tolist():
             _play(writer, message)
-        return writer.finish(None, 0)
+        return writer.finish(None, 0, len(day))
     start = int(day.messages["time_ns"][0])
     _set_to_row(writer, book, 0, start)
     writer.compare(int(book.bids.depths[0]), int(book.asks.depths[0]))
@@ -296,14 +298,16 @@ def script(day: Day) -> Script:
         _play(writer, message)
         _prune(writer, side, book.levels, message[0])
         _compare_and_follow(writer, book, row, side, full, moved[row], message[0])
-    return writer.finish(book, 1)
+    return writer.finish(book, 1, len(day))
 
 
 def _rows_that_moved(book: BookRows) -> list[tuple[bool, bool]]:
     """For each row, whether its bids and its asks differ from the row before."""
     moved = np.ones((len(book), 2), bool)
     for column, side in enumerate((book.bids, book.asks)):
-        changed = (side.prices[1:] != side.prices[:-1]) | (side.quantities[1:] != side.quantities[:-1])
+        changed = (side.prices[1:] != side.prices[:-1]) | (
+            side.quantities[1:] != side.quantities[:-1]
+        )
         moved[1:, column] = changed.any(axis=1)
     return [(bool(bids), bool(asks)) for bids, asks in moved]
 

@@ -53,6 +53,8 @@ class Script:
         ``FILL`` records, one for each execution that the day holds.
     orders_max
         Room that an engine needs.
+    messages
+        How many messages the day holds.
     """
 
     commands: np.ndarray
@@ -63,6 +65,7 @@ class Script:
     first_row: int
     fills: np.ndarray
     orders_max: int
+    messages: int
 
 
 class Queues:
@@ -195,7 +198,7 @@ class ScriptWriter:
         self._ends.append(len(self._rows))
         self._levels.append((bid_levels, ask_levels))
 
-    def finish(self, book: BookRows | None, first_row: int) -> Script:
+    def finish(self, book: BookRows | None, first_row: int, messages: int) -> Script:
         """Return the script."""
         commands = np.zeros(len(self._rows), COMMAND)
         fields = ("time_ns", "kind", "order_id", "price", "quantity", "side", "tif")
@@ -214,6 +217,7 @@ class ScriptWriter:
             first_row=first_row,
             fills=np.array(self._fills, FILL),
             orders_max=self._live_max + 1,
+            messages=messages,
         )
 
     def _lessen_queue(self, order_id: int, side: int, price: int, quantity: int) -> None:
@@ -221,6 +225,13 @@ class ScriptWriter:
             self._live -= 1
 
     def _command(
-        self, time_ns: int, kind: int, order_id: int, price: int, quantity: int, side: int, tif: int = 0
+        self,
+        time_ns: int,
+        kind: int,
+        order_id: int,
+        price: int,
+        quantity: int,
+        side: int,
+        tif: int = 0,
     ) -> None:
         self._rows.append((time_ns, kind, order_id, price, quantity, side, tif))
