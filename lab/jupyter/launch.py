@@ -122,6 +122,8 @@ def arguments(
         f"--ServerApp.root_dir={CHECKOUT}",
         f"--LabApp.default_url=/lab/tree/{notebook.as_posix()}",
         f"--ServerApp.terminado_settings=shell_command={shlex.quote(shell)}",
+        # Its own default is longer than the interval, and each notebook would warn of that.
+        '--ServerApp.tornado_settings={"ws_ping_timeout": 30000}',
         # Ctrl-C ends it at once; without this it asks, waits five seconds and carries on.
         "--ServerApp.answer_yes=True",
         "--LabApp.news_url=None",
