@@ -1,0 +1,18 @@
+"""Panels: an experiment's controls, its figure, its table and its verdict, on one screen.
+
+Measured code never runs in the notebook's kernel: a panel starts ``lab run`` in a fresh process and
+stays usable meanwhile.
+
+======== =======================================================================
+file     what it is for
+======== =======================================================================
+controls an experiment's parameters as sliders, menus and ticks
+markup   the panel's pieces of HTML: figure, table, verdict, a line to copy
+view     what is shown of which results: figure, table, earlier runs
+desk     the parts put together: run, cancel, keep, export
+======== =======================================================================
+"""
+
+from lab.panels.desk import Panel, panel
+
+__all__ = ["Panel", "panel"]

@@ -1,0 +1,201 @@
+"""An experiment's parameters as sliders, menus and ticks, made from its model and nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+
+from lab.experiments.parameters import Parameter
+
+FOLDED = ("Machine", "Statistics")
+_STEP = 0.05  # of a decade, on a log slider
+_SLIDER_SPAN = 200  # a longer range of whole numbers is typed, not dragged
+_WIDE = widgets.Layout(width="100%", min_width="0")
+
+
+class Control:
+    """One parameter's widget.
+
+    Parameters
+    ----------
+    parameter
+        What it stands for.
+    """
+
+    def __init__(self, parameter: Parameter) -> None:
+        self.parameter = parameter
+        self.widget, self._inputs = _MAKERS[parameter.kind](parameter)
+        for item in self._inputs:
+            item.observe(self._snap, names="value")
+
+    @property
+    def value(self) -> Any:
+        """The parameter's value: whole where it must be, a list where it is one."""
+        if self.parameter.kind == "multi":
+            return [item.description for item in self._inputs if item.value]
+        value = self._inputs[0].value
+        return _whole(value) if self.parameter.kind == "int" else value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        if self.parameter.kind == "multi":
+            for item in self._inputs:
+                item.value = item.description in value
+        else:
+            self._inputs[0].value = value
+
+    def observe(self, changed: Callable[[Any], None]) -> None:
+        """Have a function called after each change."""
+        for item in self._inputs:
+            item.observe(changed, names="value")
+
+    def enable(self, on: bool) -> None:
+        """Let the control be used, or not."""
+        for item in self._inputs:
+            item.disabled = not on
+
+    def _snap(self, change: Any) -> None:
+        """Show the value that is meant: a log slider's own are 50,118.7 and the like."""
+        if isinstance(change.owner, widgets.FloatLogSlider):
+            change.owner.value = self._snapped(change.new)
+
+    def _snapped(self, value: float) -> float:
+        digits = 2 if self._is_dragged(value) else 15  # what was typed stays as it was typed
+        rounded = float(f"{value:.{digits}g}")
+        return float(_whole(rounded)) if self.parameter.kind == "int" else rounded
+
+    def _is_dragged(self, value: float) -> bool:
+        steps = (math.log10(value) - math.log10(self.parameter.low or 1)) / _STEP
+        return abs(steps - round(steps)) < 1e-6
+
+
+class Controls:
+    """All of an experiment's controls, in groups.
+
+    Parameters
+    ----------
+    parameters
+        As ``controls_of`` gives them.
+    """
+
+    def __init__(self, parameters: Sequence[Parameter]) -> None:
+        self.controls = {parameter.name: Control(parameter) for parameter in parameters}
+        groups: dict[str, list[widgets.Widget]] = {}
+        for control in self.controls.values():
+            groups.setdefault(control.parameter.group, []).append(control.widget)
+        open_ones = [widgets.VBox(items) for name, items in groups.items() if name not in FOLDED]
+        folds = [_folded(name, items) for name, items in groups.items() if name in FOLDED]
+        self.widget = widgets.VBox([*open_ones, *folds])
+
+    def values(self) -> dict[str, Any]:
+        """Return every parameter's value as it stands."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def show(self, values: dict[str, Any]) -> None:
+        """Set controls to values, as far as there are controls of those names."""
+        for name, value in values.items():
+            if name in self.controls:
+                self.controls[name].value = value
+
+    def observe(self, changed: Callable[[Any], None]) -> None:
+        """Have a function called after each change of any control."""
+        for control in self.controls.values():
+            control.observe(changed)
+
+
+def _folded(name: str, items: list[widgets.Widget]) -> widgets.Accordion:
+    fold = widgets.Accordion([widgets.VBox(items)], titles=(name,), selected_index=None)
+    fold.add_class("exchange-lab-fold")
+    return fold
+
+
+def _described(parameter: Parameter) -> dict[str, Any]:
+    """Return what every kind of widget shows of a parameter."""
+    unit = f" ({parameter.unit})" if parameter.unit else ""
+    bounds = ""
+    if parameter.low is not None and parameter.high is not None:
+        bounds = f" {parameter.low:,} to {parameter.high:,}{unit and ' ' + parameter.unit}."
+    return {
+        "description": parameter.label,
+        "tooltip": f"{parameter.description}{bounds}",
+        "style": {"description_width": "82px"},
+        "layout": _WIDE,
+    }
+
+
+def _number(parameter: Parameter) -> tuple[widgets.Widget, list[widgets.Widget]]:
+    """Return a log slider, a slider or a field, as the range asks for."""
+    low, high = parameter.low, parameter.high
+    is_whole = parameter.kind == "int"
+    shared = _described(parameter) | {"value": parameter.default}
+    if low is None or high is None:
+        made = widgets.IntText(**shared) if is_whole else widgets.FloatText(**shared)
+    elif parameter.scale == "log" and low > 0:
+        made = widgets.FloatLogSlider(
+            **shared,
+            base=10,
+            min=math.log10(low),
+            max=math.log10(high),
+            step=_STEP,
+            readout_format=",.0f" if is_whole else ".3g",
+        )
+    elif is_whole and high - low > _SLIDER_SPAN:
+        made = widgets.BoundedIntText(**shared, min=int(low), max=int(high))
+    elif is_whole:
+        made = widgets.IntSlider(**shared, min=int(low), max=int(high))
+    else:
+        made = widgets.FloatSlider(**shared, min=low, max=high, step=(high - low) / 100)
+    return made, [made]
+
+
+def _choice(parameter: Parameter) -> tuple[widgets.Widget, list[widgets.Widget]]:
+    made = widgets.Dropdown(
+        options=parameter.choices, value=parameter.default, **_described(parameter)
+    )
+    return made, [made]
+
+
+def _tick(parameter: Parameter) -> tuple[widgets.Widget, list[widgets.Widget]]:
+    made = widgets.Checkbox(value=parameter.default, **_described(parameter) | {"indent": False})
+    return made, [made]
+
+
+def _text(parameter: Parameter) -> tuple[widgets.Widget, list[widgets.Widget]]:
+    made = widgets.Text(
+        value=str(parameter.default or ""), continuous_update=False, **_described(parameter)
+    )
+    return made, [made]
+
+
+def _several(parameter: Parameter) -> tuple[widgets.Widget, list[widgets.Widget]]:
+    """Return a tick for each choice, two in a row."""
+    ticks = [
+        widgets.Checkbox(
+            value=choice in parameter.default,
+            description=choice,
+            tooltip=parameter.description,
+            indent=False,
+            layout=widgets.Layout(width="49%", min_width="0"),
+        )
+        for choice in parameter.choices
+    ]
+    name = widgets.Label(parameter.label, layout=widgets.Layout(width="100%"))
+    rows = widgets.HBox(ticks, layout=widgets.Layout(flex_flow="row wrap", width="100%"))
+    return widgets.VBox([name, rows]), ticks
+
+
+def _whole(value: float) -> int:
+    return int(round(value))
+
+
+_MAKERS: dict[str, Callable[[Parameter], tuple[widgets.Widget, list[widgets.Widget]]]] = {
+    "int": _number,
+    "float": _number,
+    "choice": _choice,
+    "bool": _tick,
+    "text": _text,
+    "multi": _several,
+}

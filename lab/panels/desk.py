@@ -1,0 +1,342 @@
+"""A panel: controls on the left, what was found on the right, a run in the background.
+
+A thread reads what the measured process says and sets traits, nothing else; figures are drawn where
+the notebook's own loop runs. So the kernel answers while a run goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import warnings
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import ipywidgets as widgets
+
+from engines.errors import ExchangeLabError, InputError
+from lab.experiments import Experiment, experiment_named
+from lab.experiments.parameters import call_text, command_text, controls_of
+from lab.measure.job import Job
+from lab.measure.result import CHECKOUT, RUNS, SHIPPED, Result, results
+from lab.panels import markup
+from lab.panels.controls import Controls
+from lab.panels.view import EarlierRuns, View
+from lab.plots import reading
+from lab.report import REPORTS, file_name, write_html
+from lab.units import seconds
+
+_LEFT = widgets.Layout(width="290px", min_width="290px", padding="0 12px 0 0")
+_RIGHT = widgets.Layout(flex="1 1 auto", min_width="0")
+_HALF = widgets.Layout(width="49%", min_width="0")
+_UNDER_WAY = ("waiting", "running")
+# One at a time in a kernel: two runs would measure each other.
+_measuring: list[Job] = []
+
+
+def panel(name: str) -> Panel:
+    """Return an experiment's panel.
+
+    Parameters
+    ----------
+    name
+        A name in the registry of experiments.
+
+    Raises
+    ------
+    InputError
+        There is no such experiment; the message names the nearest.
+    """
+    return Panel(experiment_named(name))
+
+
+def _shown(method: Callable[..., None]) -> Callable[..., None]:
+    """Have a method's errors written in the panel; a traceback would be seen by nobody."""
+
+    @wraps(method)
+    def guarded(self: Panel, *arguments: Any) -> None:
+        try:
+            method(self, *arguments)
+        except ExchangeLabError as error:
+            self.message.value = markup.problem(str(error))
+        except Exception as error:
+            words = (
+                f"the panel failed, {type(error).__name__}: {error}; make it anew with lab.panel"
+            )
+            self.message.value = markup.problem(words)
+
+    return guarded
+
+
+class Panel(widgets.VBox):
+    """An experiment's controls, figure, table and verdict.
+
+    Parameters
+    ----------
+    experiment
+        From the registry; everything a panel shows of it is read from its model.
+    runs, shipped, reports
+        The folders of results that are made here, of those that come with the lab, of reports.
+
+    Attributes
+    ----------
+    result
+        The result that is shown, None before there is one.
+    job
+        The run that was started last, None before there is one.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        runs: Path = RUNS,
+        shipped: Path = SHIPPED,
+        reports: Path = REPORTS,
+    ) -> None:
+        super().__init__()
+        self.experiment = experiment
+        self._runs, self._shipped, self._reports = runs, shipped, reports
+        self.result: Result | None = None
+        self.job: Job | None = None
+        self._is_shipped = False
+        self._loop = _running_loop()
+        self._lock = threading.RLock()
+        self.controls = Controls(controls_of(experiment.model()))
+        self.view = View()
+        self.earlier = EarlierRuns(self._redraw)
+        self._make_parts()
+        self.children = [self.heading, widgets.HBox([self._left(), self._right()])]
+        self.controls.observe(self._on_change)
+        self.run_button.on_click(self._on_run)
+        self.cancel_button.on_click(self._on_cancel)
+        self.keep_button.on_click(self._on_keep)
+        self.export_button.on_click(self._on_export)
+        self._on_change(None)
+        self._open()
+
+    def values(self) -> dict[str, Any]:
+        """Return the parameters as the controls stand, checked.
+
+        Raises
+        ------
+        InputError
+            One of them, or all together, cannot be run.
+        """
+        return self.experiment.parameters(self.controls.values())
+
+    def _make_parts(self) -> None:
+        name = self.experiment.name.replace("_", " ").capitalize()
+        self.heading = widgets.HTML(markup.heading(name, self.experiment.question))
+        self.estimate = widgets.HTML()
+        self.run_button = widgets.Button(
+            description="Run", button_style="primary", icon="play", layout=_HALF
+        )
+        self.cancel_button = widgets.Button(
+            description="Cancel", icon="stop", disabled=True, layout=_HALF
+        )
+        self.phase = widgets.Label("", layout=widgets.Layout(min_width="0"))
+        self.bar = widgets.FloatProgress(0.0, min=0.0, max=1.0)
+        self.bar.layout = widgets.Layout(width="100%", height="10px", visibility="hidden")
+        self.keep_button = widgets.Button(
+            description="Keep",
+            icon="thumb-tack",
+            disabled=True,
+            tooltip="Keep this run's lines in the figure while others are made",
+            layout=_HALF,
+        )
+        self.export_button = widgets.Button(
+            description="Export",
+            icon="file-text-o",
+            disabled=True,
+            tooltip="Write a report, one HTML file, with its data beside it",
+            layout=_HALF,
+        )
+        self.export_name = widgets.Text(
+            placeholder="report's name (optional)", layout=widgets.Layout(width="100%")
+        )
+        self.exported = widgets.HTML()
+        self.origin = widgets.HTML()
+        self.message = widgets.HTML()
+        self.command = widgets.HTML()
+
+    def _left(self) -> widgets.VBox:
+        buttons = widgets.HBox([self.run_button, self.cancel_button])
+        saving = widgets.HBox([self.keep_button, self.export_button])
+        return widgets.VBox(
+            [
+                self.controls.widget,
+                *(self.estimate, buttons, self.phase, self.bar),
+                *(saving, self.export_name, self.exported, self.earlier.widget),
+            ],
+            layout=_LEFT,
+        )
+
+    def _right(self) -> widgets.VBox:
+        parts = [self.message, self.origin, self.view.widget, self.command]
+        return widgets.VBox(parts, layout=_RIGHT)
+
+    @_shown
+    def _open(self) -> None:
+        """Show the latest shipped result, so that a panel opens with a picture."""
+        with warnings.catch_warnings(record=True) as left_out:
+            warnings.simplefilter("always")
+            found = results(self._shipped, self.experiment.name)
+            self._is_shipped = bool(found)
+            found = found or results(self._runs, self.experiment.name)
+        if left_out:
+            self.message.value = markup.problem(str(left_out[0].message))
+        if found:
+            self._show(found[0])
+        else:
+            self.origin.value = markup.quiet("no result yet: press Run")
+
+    def _show(self, result: Result) -> None:
+        """Make a result the one that the panel is about."""
+        with self._lock:
+            self.result = result
+            place = f"on {reading.machine(result)}, {result.created[:10]}"
+            words = f"this run: measured {place} at {result.created[11:16]} UTC"
+            if self._is_shipped:
+                words = f"shipped with the lab: measured {place}; press Run to measure this machine"
+            self.origin.value = markup.quiet(words)
+            self.keep_button.disabled = self.earlier.holds(result)
+            self.export_button.disabled = False
+            self.earlier.name(result)
+            self.view.show([result, *(r for r in self.earlier.shown if r is not result)])
+
+    @_shown
+    def _redraw(self) -> None:
+        if self.result is not None:
+            self._show(self.result)
+
+    def _on_change(self, _: Any) -> None:
+        """Say what a run with the controls as they stand would be, and how long it would take."""
+        try:
+            values = self.values()
+            name = self.experiment.name
+            self.command.value = markup.to_copy(command_text(name, values), call_text(name, values))
+            about = f"about {seconds(self.experiment.estimate_seconds(values))}"
+            self.estimate.value = markup.quiet(about)
+            self.run_button.disabled = self._is_running()
+        except ExchangeLabError as error:
+            self.estimate.value = markup.problem(str(error))
+            self.run_button.disabled = True
+        except Exception as error:  # no estimate is no reason not to run
+            self.estimate.value = markup.quiet(f"no estimate ({type(error).__name__}: {error})")
+
+    @_shown
+    def _on_run(self, _: Any) -> None:
+        _measuring[:] = [job for job in _measuring if job.state in _UNDER_WAY]
+        if _measuring:
+            raise InputError("another panel is measuring; wait for it or cancel it there")
+        values = self.values()
+        self.message.value = ""
+        self._say("starting", 0.0)
+        self._set_running(True)
+        self.job = Job(
+            self.experiment.name,
+            values,
+            on_progress=self._on_progress,
+            on_end=self._on_end,
+            folder=self._runs,
+        )
+        _measuring.append(self.job)
+        try:
+            self.job.start()
+        except BaseException:
+            self._set_running(False)
+            self._say("", 0.0)
+            raise
+
+    @_shown
+    def _on_cancel(self, _: Any) -> None:
+        if self.job is not None:
+            self.phase.value = "cancelling"
+            self.job.cancel()
+
+    @_shown
+    def _on_keep(self, _: Any) -> None:
+        if self.result is not None:
+            self.earlier.add(self.result, self.result, kept=True)
+            self.keep_button.disabled = True
+
+    @_shown
+    def _on_export(self, _: Any) -> None:
+        if self.result is None:
+            return
+        name = self.export_name.value.strip() or file_name(self.result)
+        path = write_html(self.view.runs, self._reports / name)
+        self.message.value = ""
+        self.exported.value = markup.exported(*_place(path))
+
+    def _on_progress(self, job: Job) -> None:
+        """Called from the job's thread: sets traits only."""
+        if job is self.job and job.state in _UNDER_WAY:
+            self._say(job.message, job.progress)
+
+    def _on_end(self, job: Job) -> None:
+        """Called from the job's thread: sets traits; the drawing is the kernel's loop's."""
+        if job is not self.job:
+            return
+        self._set_running(False)
+        took = seconds(job.seconds or 0.0)
+        if job.state == "done":
+            self._say(f"done in {took}", 1.0)
+            self._on_loop(self._take)
+        elif job.state == "cancelled":
+            self._say(f"cancelled after {took}", 0.0)
+        else:
+            self._say("failed", 0.0)
+            self.message.value = markup.problem(str(job.error))
+
+    @_shown
+    def _take(self) -> None:
+        """Show the run that has just ended, and the one before behind it."""
+        assert self.job is not None
+        before, result = self.result, self.job.result
+        if result is None:
+            return
+        if before is not None and not self._is_shipped and not self.earlier.holds(before):
+            self.earlier.add(before, result, kept=False)
+        self._is_shipped = False
+        self._show(result)
+
+    def _on_loop(self, work: Callable[[], None]) -> None:
+        """Do something on the kernel's loop; here, where there is none."""
+        if self._loop is not None and self._loop.is_running():
+            self._loop.call_soon_threadsafe(work)
+        else:
+            work()
+
+    def _say(self, words: str, progress: float) -> None:
+        self.phase.value = words
+        self.bar.value = progress
+        self.bar.layout.visibility = "visible" if 0.0 < progress < 1.0 else "hidden"
+
+    def _set_running(self, on: bool) -> None:
+        self.run_button.disabled = on
+        self.cancel_button.disabled = not on
+
+    def _is_running(self) -> bool:
+        return self.job is not None and self.job.state in _UNDER_WAY
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _place(path: Path) -> tuple[str, str | None]:
+    """Return a file's name for people, and its address where our own JupyterLab serves it."""
+    if not path.is_relative_to(CHECKOUT):
+        return str(path), None
+    inside = path.relative_to(CHECKOUT)
+    # `lab open` keeps Jupyter's folders in the checkout and serves the checkout itself.
+    is_ours = Path(os.environ.get("JUPYTERLAB_SETTINGS_DIR", "/")).is_relative_to(CHECKOUT)
+    return str(inside), f"/files/{quote(inside.as_posix())}" if is_ours else None

@@ -1,0 +1,119 @@
+"""A panel's pieces of HTML, every text escaped; colours come from JupyterLab's theme.
+
+A figure is a light sheet in both themes, the rest takes the theme's own colours.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from html import escape
+
+from lab import tables
+from lab.measure.result import Result
+from lab.plots import reading
+
+STYLE = """<style>
+.exchange-lab { color: var(--jp-ui-font-color1, #202124); font-size: 13px; }
+.exchange-lab img { display: block; width: 100%; height: auto; background: white; }
+.exchange-lab .figure { max-width: 760px; }
+.exchange-lab table { border-collapse: collapse; font-size: 12px; margin: 0; width: auto;
+  color: var(--jp-ui-font-color1, #202124); background: transparent; }
+.exchange-lab table caption { display: none; }
+.exchange-lab th, .exchange-lab td { padding: 1px 12px 1px 0; text-align: right; border: 0;
+  border-bottom: 1px solid var(--jp-border-color2, #e0e0e0); white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
+.exchange-lab th { font-weight: normal; color: var(--jp-ui-font-color2, #5f6368); }
+.exchange-lab .name { text-align: left; }
+.exchange-lab .scroll { overflow-x: auto; }
+.exchange-lab h4 { margin: 0; font-size: 15px; font-weight: 600; line-height: 1.4; }
+.exchange-lab .quiet { color: var(--jp-ui-font-color2, #5f6368); line-height: 1.4; }
+.exchange-lab .verdict { padding: 3px 10px; line-height: 1.4;
+  border-left: 4px solid var(--jp-success-color1, #00755a); }
+.exchange-lab .shaky { border-left-color: var(--jp-warn-color1, #c44f00); }
+.exchange-lab .problem { padding: 3px 10px; line-height: 1.4; overflow-wrap: anywhere;
+  border-left: 4px solid var(--jp-error-color1, #b3261e); }
+.exchange-lab .copy { display: flex; gap: 6px; margin: 2px 0; }
+.exchange-lab .copy input { flex: 1 1 auto; min-width: 0; font-size: 12px; padding: 2px 6px;
+  font-family: var(--jp-code-font-family, monospace); color: var(--jp-content-font-color1, #202124);
+  background: var(--jp-layout-color2, #f4f5f6);
+  border: 1px solid var(--jp-border-color2, #e0e0e0); }
+.exchange-lab .copy button { font-size: 12px; padding: 1px 8px; cursor: pointer;
+  color: var(--jp-ui-font-color1, #202124); background: var(--jp-layout-color2, #f4f5f6);
+  border: 1px solid var(--jp-border-color1, #c0c0c0); }
+.exchange-lab-fold .lm-Widget, .exchange-lab-fold .jupyter-widget-Collapse-contents
+  { padding: 2px 0; border: 0; }
+.exchange-lab-fold .jupyter-widget-Collapse-header { padding: 3px 6px; }
+.exchange-lab-tabs > .widget-tab-contents, .exchange-lab-tabs .jupyter-widget-tab-contents
+  { padding: 2px 0 0; border: 0; overflow: hidden; }
+</style>"""
+
+
+def heading(title: str, question: str) -> str:
+    """Return the panel's first line."""
+    return _framed(
+        f"<h4>{escape(title)} <span class='quiet' style='font-weight:normal'>"
+        f"— {escape(question)}</span></h4>",
+        STYLE,
+    )
+
+
+def figure(png: bytes, alt: str) -> str:
+    """Return a figure as an image with its alternative text."""
+    data = base64.b64encode(png).decode()
+    return _framed(
+        f'<div class="figure"><img alt="{escape(alt)}" src="data:image/png;base64,{data}"></div>'
+    )
+
+
+def table(runs: Sequence[Result], case: str | None) -> str:
+    """Return the tables of the results shown, the present one first."""
+    parts = []
+    for index, run in enumerate(runs):
+        found = tables.measurements(run, reading.mark(index))
+        if case is not None:
+            found = tables.measurements(run, reading.mark(index), [case]) or found
+        parts += [item.to_html() for item in found]
+    return _framed(f'<div class="scroll">{"".join(parts)}</div>')
+
+
+def verdict(result: Result) -> str:
+    """Return the verdict, marked in colour and in words."""
+    shaky = "" if result.verdict.stable else " shaky"
+    return _framed(f'<div class="verdict{shaky}">{escape(tables.verdict(result))}</div>')
+
+
+def problem(text: str) -> str:
+    """Return a message about something that went wrong."""
+    return _framed(f'<div class="problem" role="alert">{escape(text)}</div>') if text else ""
+
+
+def quiet(text: str) -> str:
+    """Return a remark."""
+    return _framed(f'<div class="quiet">{escape(text)}</div>') if text else ""
+
+
+def to_copy(*lines: str) -> str:
+    """Return lines of text to copy, each with a button; without scripts they can be selected."""
+    return _framed("".join(_line_to_copy(line) for line in lines))
+
+
+def exported(path: str, address: str | None) -> str:
+    """Return where a report lies, with a link where the server is known to serve it."""
+    link = f' <a href="{escape(address)}" target="_blank">open</a>' if address else ""
+    return _framed(f'<div class="quiet">report: {escape(path)}{link}</div>')
+
+
+def _line_to_copy(line: str) -> str:
+    text = escape(line)
+    script = (
+        "navigator.clipboard.writeText(this.previousElementSibling.value);this.textContent='copied'"
+    )
+    return (
+        f'<div class="copy"><input readonly value="{text}" aria-label="to copy"'
+        f' onfocus="this.select()"><button onclick="{script}">copy</button></div>'
+    )
+
+
+def _framed(content: str, style: str = "") -> str:
+    return f'{style}<div class="exchange-lab">{content}</div>'
