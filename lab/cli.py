@@ -121,16 +121,17 @@ def open_(notebook: str | None, port: int, no_browser: bool) -> None:
     open_lab(notebook, port, browser=not no_browser)
 
 
-@main.command("list", short_help="List the experiments, the engines and the order flows.")
+@main.command("list", short_help="List what can be measured: experiments, engines, flows.")
 @_json
 def list_(as_json: bool) -> None:
-    """List the experiments, the engines and the order flows.
+    """List the experiments, the engines, the order flows and the formats of recorded days.
 
     \b
     Example
       lab list --json
     """
     from engines.matching import IMPLEMENTATIONS
+    from lab.workloads.day import FORMATS
     from lab.workloads.order_flow import FLOWS
 
     if as_json:
@@ -142,6 +143,7 @@ def list_(as_json: bool) -> None:
                 ],
                 "engines": [_engine(entry) for entry in IMPLEMENTATIONS.values()],
                 "flows": [{"name": f.name, "summary": f.summary} for f in FLOWS.values()],
+                "formats": [{"name": f.name, "summary": f.summary} for f in FORMATS.values()],
             }
         )
         return
@@ -151,6 +153,8 @@ def list_(as_json: bool) -> None:
     print(table(("engine", "add", "cancel", "next best", "what it is"), engines))
     print()
     print(table(("flow", "what it is"), [(flow.name, flow.summary) for flow in FLOWS.values()]))
+    print()
+    print(table(("format", "what it is"), [(f.name, f.summary) for f in FORMATS.values()]))
     print("\nlab run EXPERIMENT --help shows what can be set")
 
 
@@ -243,13 +247,18 @@ main.add_command(
     "--format",
     "form",
     required=True,
-    type=click.Choice(["lobster", "databento"]),
-    help="Who wrote the file.",
+    metavar="NAME",
+    help="Whose files they are, such as lobster; lab list shows all.",
+)
+@click.option(
+    "--book",
+    type=click.Path(exists=True, dir_okay=False),
+    help="The recorded book, where it does not lie beside FILE under its usual name.",
 )
 @click.option("--engine", default="all", show_default=True, help="An engine of lab list, or all.")
 @click.option("--check", is_flag=True, help="Hold the engine's book against the recorded book.")
 @_json
-def replay(file: str, form: str, engine: str, check: bool, as_json: bool) -> int:
+def replay(file: str, form: str, book: str | None, engine: str, check: bool, as_json: bool) -> int:
     """Run a recorded day through an engine, and check its book row by row.
 
     Leaves with 1 when a row differs, or when engines that should agree end with different books.
@@ -266,7 +275,7 @@ def replay(file: str, form: str, engine: str, check: bool, as_json: bool) -> int
     names = list(IMPLEMENTATIONS) if engine == "all" else [_engine_named(engine)]
     report = reporter()
     try:
-        replays = [replay_file(file, form, name, check, report) for name in names]
+        replays = [replay_file(file, form, name, check, report, book) for name in names]
     finally:
         report.close()
     agree = len({outcome.digest for outcome in replays}) == 1

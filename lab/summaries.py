@@ -91,11 +91,13 @@ def replay_text(replays: Sequence[Any], checked: bool) -> str:
         row = outcome.as_dict()
         books = f"{row['rows_equal']:,} of {row['rows_checked']:,}" if checked else "not checked"
         queues = f"{row['fifo_equal']:,} of {row['fifo_checked']:,}" if checked else "not checked"
-        rows.append((row["engine"], f"{row['messages']:,}", books, queues, row["digest"]))
+        seconds = f"{outcome.seconds:.2f} s"
+        messages = f"{row['messages']:,}"
+        rows.append((row["engine"], messages, books, queues, seconds, row["digest"]))
         if row["first_difference"]:
             differences.append(f"{row['engine']}: first difference {row['first_difference']}")
-    head = ("engine", "messages", "rows equal", "queues equal", "digest")
-    return "\n".join([table(head, rows, right=(1, 2, 3)), *differences])
+    head = ("engine", "messages", "rows equal", "queues equal", "time", "digest")
+    return "\n".join([table(head, rows, right=(1, 2, 3, 4)), *differences])
 
 
 def comparison_text(outcome: SideBySide) -> str:

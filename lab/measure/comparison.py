@@ -201,11 +201,13 @@ def _valid(result: Result) -> dict[tuple[str, str, str], Measurement]:
 
 def _noise(key: tuple[str, str, str], *results: Result) -> tuple[float, float] | None:
     """Return the widest ratios of a rival against itself, or None where there was no such run."""
+    rival = key[0]
     selves = [
         comparison
         for result in results
         for comparison in result.comparisons
         if (comparison.rival, comparison.case, comparison.metric) == key
+        and comparison.baseline == rival
     ]
     if not selves:
         return None
