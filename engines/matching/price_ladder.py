@@ -34,9 +34,9 @@ class PriceLadder(MatchingEngine):
     orders, symbols
         Capacities, as for every engine.
     pages
-        How many pages of 64 ticks may be in use at once; by default as many as orders, which can
-        never run out before the orders do (up to 2,097,150). An order that would need one more is
-        rejected as BOOK_FULL.
+        How many pages of 64 ticks may be in use at once; by default one more than orders, which
+        can never run out before the orders do (up to 2,097,150): the one is for a replace that
+        moves an order of a full book. An order that would need one more is rejected as BOOK_FULL.
     buffer
         Where the state lives: uint8, ``bytes_needed`` long. All zero it becomes a new book; a
         ladder found in it, of the same sizes, is continued. By default private memory.
@@ -74,7 +74,7 @@ class PriceLadder(MatchingEngine):
         clock: Clock | None = None,
     ) -> None:
         super().__init__(orders, symbols)
-        pages = min(orders, PAGES_MAX) if pages is None else pages
+        pages = min(orders + 1, PAGES_MAX) if pages is None else pages
         if buffer is None:
             buffer = np.zeros(bytes_needed(orders, symbols, pages) + 64, np.uint8)
             buffer = buffer[-buffer.ctypes.data % 64 :]
@@ -122,6 +122,7 @@ class PriceLadder(MatchingEngine):
 
     def depth(self, symbol: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the best price levels of both sides."""
+        levels = min(levels, len(self._sections.orders))  # no book has more levels than orders
         out = np.zeros((2, levels), LEVEL)
         counts = [ladder_views.depth(self._places, symbol, side, out[side]) for side in (0, 1)]
         return out[0, : counts[0]], out[1, : counts[1]]

@@ -116,7 +116,7 @@ def test_the_buffer_may_move_between_any_two_calls():
 
 def test_a_mapped_file_is_continued_by_another_process(tmp_path):
     path = tmp_path / "book.bin"
-    size = bytes_needed(200, 1, 200)
+    size = bytes_needed(200, 1, 201)
     book = np.memmap(path, np.uint8, "w+", shape=(size,))
     ladder = PriceLadder(orders=200, buffer=book)
     submitted(ladder, orders_at(spread_prices(60)))
