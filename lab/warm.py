@@ -30,13 +30,13 @@ LIVE_ORDERS, MESSAGES, SYMBOLS = 300, 2_000, 2
 
 def groups() -> dict[str, Callable[[], None]]:
     """Return what is compiled, by name, in the order in which one part needs another."""
-    matching = {name: partial(_warm_engine, name) for name in IMPLEMENTATIONS}
-    return {
+    parts = {
         "clock": _warm_clock,
         "order_flow": _warm_flows,
-        "histogram": _warm_histogram,
-        **matching,
+        "files": _warm_files,
+        "recorder": _warm_recorder,
     }
+    return parts | {name: partial(_warm_engine, name) for name in IMPLEMENTATIONS}
 
 
 def _flow(name: str = "balanced") -> Flow:
@@ -58,14 +58,20 @@ def _warm_flows() -> None:
         _flow(name)
 
 
-def _warm_histogram() -> None:
+def _warm_files() -> None:
+    from lab.workloads.csv_rows import Column, read_rows
+
+    read_rows(b"1,2\n", [Column("first"), Column("second")], "a row of two numbers")
+
+
+def _warm_recorder() -> None:
     import numpy as np
 
-    from lab.measure.histogram import Histogram
+    from lab.measure.histogram import COUNTERS
+    from lab.measure.recorder import record_ticks
 
-    histogram = Histogram()
-    histogram.record_array(np.arange(1, 1_000, dtype=np.int64))
-    histogram.quantile(0.99)
+    kinds, ticks = np.zeros(3, np.uint8), np.arange(1, 4)
+    record_ticks(np.zeros((1, COUNTERS), np.int64), kinds, ticks, 0.5)
 
 
 def _warm_engine(name: str) -> None:
@@ -87,22 +93,24 @@ def _warm_engine(name: str) -> None:
     copy.load(engine.save())
 
 
-def drop_stale_code(cache: Path) -> bool:
-    """Forget this checkout's compiled code if a source changed since it was compiled.
+def drop_stale_code(cache: Path, checkout: Path = CHECKOUT) -> bool:
+    """Forget a checkout's compiled code if a source changed since it was compiled.
 
     Parameters
     ----------
     cache
         Numba's cache folder, which several checkouts may share.
+    checkout
+        Whose code.
 
     Returns
     -------
     bool
         Whether anything was stale.
     """
-    sources = _kernel_sources()
+    sources = _kernel_sources(checkout)
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    stamp = cache / f"{_cache_name(CHECKOUT)}.sources"
+    stamp = cache / f"{_cache_name(checkout)}.sources"
     if stamp.exists() and stamp.read_text() == digest:
         return False
     for folder in {path.parent for path in sources}:
@@ -112,10 +120,10 @@ def drop_stale_code(cache: Path) -> bool:
     return True
 
 
-def _kernel_sources() -> list[Path]:
+def _kernel_sources(checkout: Path) -> list[Path]:
     """All of engines, whose records and codes end up in kernels, and what of lab is compiled."""
-    lab = [path for path in CHECKOUT.glob("lab/**/*.py") if "numba" in path.read_text("utf-8")]
-    return sorted([*CHECKOUT.glob("engines/**/*.py"), *lab])
+    lab = [path for path in checkout.glob("lab/**/*.py") if "numba" in path.read_text("utf-8")]
+    return sorted([*checkout.glob("engines/**/*.py"), *lab])
 
 
 def _cache_name(folder: Path) -> str:

@@ -9,10 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba.core.caching
 import pytest
 
 from engines.errors import InputError
+from lab.experiments import EXPERIMENTS
 from lab.jupyter import launch
+from lab.warm import drop_stale_code
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()
@@ -180,3 +183,55 @@ class TestArguments:
         notebook.write_text("{}")
         with pytest.raises(InputError, match="lies outside"):
             launch.notebook_in_checkout(notebook)
+
+
+class TestStaleCode:
+    """Numba sees a change in a kernel's own file only, so set-up looks at all of them."""
+
+    @pytest.fixture
+    def checkout(self, tmp_path: Path) -> Path:
+        """A checkout of two files, the second called by the first's kernel."""
+        folder = tmp_path / "checkout" / "engines" / "room"
+        folder.mkdir(parents=True)
+        (folder / "kernel.py").write_text("from numba import njit\n")
+        (folder / "called.py").write_text("SIZE = 1\n")
+        return tmp_path / "checkout"
+
+    def compiled(self, cache: Path, checkout: Path) -> Path:
+        """A file where Numba would put the code of the checkout's kernel."""
+        locate = numba.core.caching._CacheLocator.get_suitable_cache_subpath
+        code = cache / locate(str(checkout / "engines" / "room" / "kernel.py")) / "kernel.nbi"
+        code.parent.mkdir(parents=True)
+        code.touch()
+        return code
+
+    def test_a_change_in_a_called_file_drops_the_code(self, tmp_path: Path, checkout: Path) -> None:
+        cache = tmp_path / "cache"
+        drop_stale_code(cache, checkout)
+        code = self.compiled(cache, checkout)
+        assert not drop_stale_code(cache, checkout)
+        assert code.exists()
+        (checkout / "engines" / "room" / "called.py").write_text("SIZE = 2\n")
+        assert drop_stale_code(cache, checkout)
+        assert not code.exists()
+
+    def test_another_checkouts_code_stays(self, tmp_path: Path, checkout: Path) -> None:
+        cache = tmp_path / "cache"
+        other = self.compiled(cache, tmp_path / "other")
+        assert drop_stale_code(cache, checkout)
+        assert other.exists()
+
+
+@pytest.mark.soak
+def test_after_set_up_no_experiment_compiles(tmp_path: Path) -> None:
+    """An empty cache is warmed as set-up does it; then no run may add to it."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+
+    def run(*command: str) -> set[str]:
+        subprocess.run([sys.executable, "-m", *command], env=environment, check=True, cwd=ROOT)
+        return {str(path) for path in tmp_path.rglob("*.nbc")}
+
+    warmed = run("lab.warm")
+    assert warmed
+    for name in EXPERIMENTS:
+        assert run("lab", "run", name, "--size", "smoke", "--json") == warmed
