@@ -6,10 +6,51 @@ experiment: the same commands through several engines, timed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from lab.experiments.replay_check import ReplayReport, run_script, script_of
+from pydantic import Field
+
+from lab.experiments.matching_parameters import (
+    Batch,
+    Core,
+    Engines,
+    Rounds,
+    Seconds,
+    Seed,
+    in_order,
+)
+from lab.experiments.parameters import Control
+from lab.experiments.replay_check import ReplayReport, replayed, script_of
 from lab.measure.progress import Phase, Report
+
+if TYPE_CHECKING:
+    from lab.measure.runner import Bench
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SAMPLE_DAY = "data/samples/XLAB_2026-01-02_34200000_57600000_10.zip"
+DAY_CASE = "whole day"
+
+DayFile = Annotated[
+    str,
+    Field(
+        description="The day's file; a path that is not found from here is looked for in the "
+        "checkout. The sample was made by the lab's own generator."
+    ),
+    Control(),
+]
+FormatName = Annotated[
+    Literal["lobster", "databento"], Field(description="Who wrote the file."), Control()
+]
+_PANEL_ENGINES = ["binary_heap", "price_ladder"]
+
+# Measured on GOOG's 40 MB (12 unpacked a zipped one) with the slowest engines, EPYC Milan.
+_ZIP_FACTOR = 14
+_SECONDS_BEFORE = 3.0
+_SECONDS_A_MEGABYTE = 0.5
+_SECONDS_A_PASS_MEGABYTE = 0.05
+_SECONDS_A_PROCESS = 1.2
 
 
 def replay_file(
@@ -50,26 +91,46 @@ def replay_file(
     """
     report = progress or _say_nothing
     script = script_of(Path(path), format, Path(book) if book else None, check, report)
-    made, differences, filled, seconds = run_script(script, engine, check, report)
-    known = script.fills["known"]
-    rows = len(script.ends) - script.first_row if check else 0
-    wrong = {row for row in differences.rows if row >= script.first_row}
-    report("measuring", 1, 1, f"{engine} done")
-    return ReplayReport(
-        file=str(path),
-        engine=engine,
-        messages=script.messages,
-        rows_checked=rows,
-        rows_equal=rows - len(wrong) if check else 0,
-        fifo_checked=int(known.sum()) if check else 0,
-        fifo_equal=int((known & filled).sum()) if check else 0,
-        first_difference=differences.first if check else None,
-        digest=made.digest(),
-        seconds=seconds,
-        commands=len(script.commands),
-        passed=not (check and differences.rows),
-    )
+    return replayed(script, Path(path), engine, check, report)
 
 
 def _say_nothing(phase: Phase, done: int, total: int, detail: str) -> None:
     """Report to nobody."""
+
+
+def replay(
+    bench: Bench,
+    *,
+    day: DayFile = SAMPLE_DAY,
+    format: FormatName = "lobster",
+    engines: Engines = _PANEL_ENGINES,
+    batch: Batch = 1_000,
+    rounds: Rounds = 3,
+    seconds: Seconds = 0.2,
+    core: Core = -1,
+    seed: Seed = 1,
+) -> None:
+    """Time a recorded day's commands, whole passes and one by one, after checking its book."""
+    from lab.experiments.replay_task import prepare_replay
+
+    tasks = prepare_replay(bench, _found(day), format, in_order(engines), batch, seconds)
+    bench.compare(tasks, case=DAY_CASE, rounds=rounds, core=core, seed=seed)
+
+
+def estimate_seconds(parameters: Mapping[str, Any]) -> float:
+    """Return about how long a run takes."""
+    day = _found(parameters["day"])
+    megabytes = sum(file.stat().st_size for file in (day,) if file.exists()) / 1e6
+    zipped = _ZIP_FACTOR if day.suffix == ".zip" else 1
+    preparing_s = _SECONDS_BEFORE + _SECONDS_A_MEGABYTE * zipped * megabytes
+    processes = 2 * parameters["rounds"] * len(parameters["engines"])
+    pass_s = _SECONDS_A_PASS_MEGABYTE * zipped * megabytes
+    return preparing_s + processes * (_SECONDS_A_PROCESS + max(parameters["seconds"], pass_s))
+
+
+def _found(day: str) -> Path:
+    """Return a day's file: as named from here, or else from the checkout."""
+    path = Path(day).expanduser()
+    if path.exists() or path.is_absolute():
+        return path
+    return CHECKOUT / path

@@ -9,6 +9,7 @@ and nothing may trade that did not trade that day.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from importlib import import_module
@@ -114,8 +115,14 @@ def script_of(path: Path, form: str, book: Path | None, check: bool, report: Rep
 @lru_cache(maxsize=1)
 def _read(path: Path, form: str, book: Path | None, stamp: tuple[tuple[int, int], ...]) -> Script:
     """Read a day; ``stamp`` is there so that a file that has changed is read again."""
-    module = import_module(format_named(form).where)
-    return module.script(module.read(path, book))
+    entry = format_named(form)
+    return _function(entry.script)(_function(entry.reader)(path, book))
+
+
+def _function(where: str) -> Callable[..., Any]:
+    """Return the function that ``module:function`` names."""
+    module, name = where.split(":")
+    return getattr(import_module(module), name)
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -127,22 +134,10 @@ def _stamp(path: Path) -> tuple[int, int]:
     return (status.st_mtime_ns, status.st_size)
 
 
-def run_script(
-    script: Script, engine_name: str, check: bool, report: Report
-) -> tuple[MatchingEngine, Differences, np.ndarray, float]:
-    """Run a script through a new engine.
-
-    Returns
-    -------
-    engine : MatchingEngine
-        With the book that the day left.
-    differences : Differences
-        Empty where nothing was compared.
-    filled : numpy.ndarray
-        bool, one for each of the script's fills: the engine filled that order.
-    seconds : float
-        How long it took.
-    """
+def replayed(
+    script: Script, path: Path, engine_name: str, check: bool, report: Report
+) -> ReplayReport:
+    """Run a script through a new engine and return what was found."""
     report("compiling", 0, 0, engine_name)
     engine = IMPLEMENTATIONS[engine_name].create(orders=script.orders_max)
     player = _Player(script, engine)
@@ -151,7 +146,26 @@ def run_script(
         player.play_and_compare(report)
     player.play_to(len(script.commands))
     filled = player.look_through()
-    return engine, player.differences, filled, time.perf_counter() - start_s
+    seconds = time.perf_counter() - start_s
+    report("measuring", 1, 1, f"{engine_name} done")
+
+    known = script.fills["known"]
+    rows = len(script.ends) - script.first_row
+    wrong = sum(row >= script.first_row for row in player.differences.rows)
+    return ReplayReport(
+        file=str(path),
+        engine=engine_name,
+        messages=script.messages,
+        rows_checked=rows if check else 0,
+        rows_equal=rows - wrong if check else 0,
+        fifo_checked=int(known.sum()) if check else 0,
+        fifo_equal=int((known & filled).sum()) if check else 0,
+        first_difference=player.differences.first if check else None,
+        digest=engine.digest(),
+        seconds=seconds,
+        commands=len(script.commands),
+        passed=not (check and player.differences.rows),
+    )
 
 
 class _Player:

@@ -122,7 +122,7 @@ def _field_problem(problem: int, text: bytes, place: int, column: Column) -> str
 
 @njit(inline="always")
 def _is_end(code):
-    return code == _COMMA or code == _NEWLINE or code == _RETURN
+    return code in (_COMMA, _NEWLINE, _RETURN)
 
 
 @njit
@@ -223,7 +223,7 @@ def _parse(text, place, kinds, decimals, values):
             if nothing:
                 if kind == OPTIONAL:
                     values[row, column] = EMPTY
-                elif kind == NUMBER or kind == TIMESTAMP:
+                elif kind in (NUMBER, TIMESTAMP):
                     problem = _NOT_A_NUMBER if kind == NUMBER else _NOT_A_TIME
             elif kind == SKIP:
                 while place < end and not _is_end(text[place]):

@@ -9,7 +9,6 @@ Prices are integer ticks of 0.0001 (a hundredth of a cent): real days hold quote
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,23 +125,32 @@ class Format:
     ----------
     name, summary
         What it is called, and what it is in one line.
-    where
-        The module with ``read(path, book=None) -> Day`` and ``script(day) -> Script``.
+    reader
+        ``module:function`` of ``read(path, book=None) -> Day``.
+    script
+        ``module:function`` of ``script(day) -> Script``.
     """
 
     name: str
     summary: str
-    where: str
+    reader: str
+    script: str
 
 
 FORMATS: dict[str, Format] = {
     entry.name: entry
     for entry in (
         Format(
-            "lobster", "LOBSTER: message and order book CSV, or their zip", "lab.workloads.lobster"
+            "lobster",
+            "LOBSTER: message and order book CSV, or the zip that holds both",
+            "lab.workloads.lobster:read",
+            "lab.workloads.lobster_script:script",
         ),
         Format(
-            "databento", "Databento MBO as CSV, the MBP book beside it", "lab.workloads.databento"
+            "databento",
+            "Databento: order-by-order CSV (MBO), with the book (MBP) beside it",
+            "lab.workloads.databento:read",
+            "lab.workloads.databento_script:script",
         ),
     )
 }
@@ -195,14 +203,14 @@ class FirstProblem:
     def __init__(self, path: Path | str, header_rows: int, error: FileError | None) -> None:
         self.path, self.header_rows, self.error = path, header_rows, error
 
-    def look(self, wrong: np.ndarray, field: str, words: Callable[[int], str]) -> None:
-        """Take note of the first row where ``wrong`` is true; ``words`` says what it holds."""
+    def look(self, wrong: np.ndarray, field: str, values: np.ndarray, words: str) -> None:
+        """Take note of the first row where ``wrong`` is true; ``{}`` in ``words`` is its value."""
         if not wrong.any():
             return
         index = int(np.argmax(wrong))
         row = index + self.header_rows + 1
         if self.error is None or self.error.row is None or row < self.error.row:
-            self.error = FileError(self.path, words(index), row, field)
+            self.error = FileError(self.path, words.format(values[index].item()), row, field)
 
     def rows_before(self, rows: int) -> int:
         """Return how many of the table's rows stand before the problem."""

@@ -1,7 +1,7 @@
 """LOBSTER days: the message file and the order book file beside it, as CSV or in the owner's zip.
 
 Not for a plain replay from an empty book: a level-N file is cut off at N levels, orders that leave
-them vanish without a message. ``script`` knows how to drive an engine all the same.
+them vanish without a message. ``lobster_script`` drives an engine all the same.
 
 Columns of a message: time (seconds after midnight, nine decimals), type, order id, size, price
 × 10,000, direction (of the *resting* order: 1 buy, -1 sell). A book row: ask price, ask size, bid
@@ -19,7 +19,6 @@ from engines.errors import FileError
 from engines.messages import PRICE_MAX, QUANTITY_MAX, Side
 from lab.workloads.csv_rows import NUMBER, Column, read_rows
 from lab.workloads.day import BookRows, BookSide, DamagedDay, Day, FirstProblem, read_bytes
-from lab.workloads.script import FIRST_MADE_UP_ID, Script, ScriptWriter
 
 MESSAGE = np.dtype(
     [
@@ -39,7 +38,6 @@ _MESSAGE_COLUMNS = (
     *(Column("time", NUMBER, 9), Column("type"), Column("order_id"), Column("size")),
     *(Column("price"), Column("direction")),
 )
-_TIME, _TYPE, _ID, _SIZE, _PRICE, _DIRECTION = range(6)
 
 
 def read(path: str | Path, book: str | Path | None = None) -> Day:
@@ -171,45 +169,36 @@ def _messages(text: bytes, name: str) -> tuple[np.ndarray, FileError | None]:
     """Read the message file up to its first wrong row."""
     values, error = read_rows(text, _MESSAGE_COLUMNS, name)
     problems = FirstProblem(name, 0, error)
-    time, kind, size, price = (values[:, column] for column in (_TIME, _TYPE, _SIZE, _PRICE))
+    time, kind, order_id, size, price, direction = values.T
     trading = (kind != HALTED) & (kind != CROSSED)
     problems.look(
-        np.concatenate([[False], np.diff(time) < 0]),
-        "time",
-        lambda row: f"{time[row] / 1e9:.9f} is before the row above; sort the file by time",
+        *(np.concatenate([[False], np.diff(time) < 0]), "time", time / 1e9),
+        "{:.9f} is before the row above; sort the file by time",
     )
     problems.look(
-        (kind < SUBMITTED) | (kind > HALTED),
-        "type",
-        lambda row: f"type {kind[row]} is not one of 1..7; fetch the file again",
+        *((kind < SUBMITTED) | (kind > HALTED), "type", kind),
+        "type {} is not one of 1..7; fetch the file again",
     )
     problems.look(
-        values[:, _ID] < 0,
-        "order_id",
-        lambda row: f"order id {values[row, _ID]} is negative; fetch the file again",
+        *(order_id < 0, "order_id", order_id), "order id {} is negative; fetch the file again"
     )
     problems.look(
-        (trading & (size < 1)) | (size < 0) | (size > QUANTITY_MAX),
-        "size",
-        lambda row: f"size {size[row]} is not within 1..{QUANTITY_MAX}; fetch the file again",
+        *((trading & (size < 1)) | (size < 0) | (size > QUANTITY_MAX), "size", size),
+        f"size {{}} is not within 1..{QUANTITY_MAX}; fetch the file again",
     )
     problems.look(
-        (trading & (price < 1)) | (price > PRICE_MAX),
-        "price",
-        lambda row: f"price {price[row]} is not within 1..{PRICE_MAX}; fetch the file again",
+        *((trading & (price < 1)) | (price > PRICE_MAX), "price", price),
+        f"price {{}} is not within 1..{PRICE_MAX}; fetch the file again",
     )
     problems.look(
-        trading & (np.abs(values[:, _DIRECTION]) != 1),
-        "direction",
-        lambda row: (
-            f"direction {values[row, _DIRECTION]} is neither 1 nor -1; fetch the file again"
-        ),
+        *(trading & (np.abs(direction) != 1), "direction", direction),
+        "direction {} is neither 1 nor -1; fetch the file again",
     )
     rows = values[: problems.rows_before(len(values))]
     messages = np.zeros(len(rows), MESSAGE)
     for field, column in (("time_ns", 0), ("type", 1), ("order_id", 2), ("size", 3), ("price", 4)):
         messages[field] = rows[:, column]
-    messages["side"] = np.where(rows[:, _DIRECTION] == 1, Side.BUY, Side.SELL)
+    messages["side"] = np.where(rows[:, 5] == 1, Side.BUY, Side.SELL)
     return messages, problems.error
 
 
@@ -239,25 +228,21 @@ def _side(prices: np.ndarray, sizes: np.ndarray, sign: int, problems: FirstProbl
     title = "ask" if sign == 1 else "bid"
     empty = prices == sign * NO_LEVEL
     for level in range(prices.shape[1]):
-        price, size = prices[:, level], sizes[:, level]
+        price, size, gone = prices[:, level], sizes[:, level], empty[:, level]
+        name = f"{title} price {level + 1}"
         problems.look(
-            ~empty[:, level] & ((price < 1) | (price > PRICE_MAX)),
-            f"{title} price {level + 1}",
-            lambda row, price=price: f"price {price[row]} is not within 1..{PRICE_MAX}",
+            *(~gone & ((price < 1) | (price > PRICE_MAX)), name, price),
+            f"price {{}} is not within 1..{PRICE_MAX}; fetch the file again",
         )
         problems.look(
-            np.where(empty[:, level], size != 0, size < 1),
-            f"{title} size {level + 1}",
-            lambda row, size=size: f"size {size[row]} cannot be; fetch the file again",
+            *(np.where(gone, size != 0, size < 1), f"{title} size {level + 1}", size),
+            "size {} cannot be; fetch the file again",
         )
         if level:
-            better = sign * (price - prices[:, level - 1]) <= 0
+            not_behind = ~gone & (sign * (price - prices[:, level - 1]) <= 0)
             problems.look(
-                (better & ~empty[:, level]) | (empty[:, level - 1] & ~empty[:, level]),
-                f"{title} price {level + 1}",
-                lambda row, price=price: (
-                    f"price {price[row]} is not behind the level before it; fetch the file again"
-                ),
+                *(not_behind | (empty[:, level - 1] & ~gone), name, price),
+                "price {} is not behind the level before it; fetch the file again",
             )
     return BookSide(
         np.where(empty, 0, prices).astype(np.int32),
@@ -265,125 +250,3 @@ def _side(prices: np.ndarray, sizes: np.ndarray, sign: int, problems: FirstProbl
         None,
         (~empty).sum(axis=1),
     )
-
-
-# -- driving an engine ------------------------------------------------------------------------
-
-
-def script(day: Day) -> Script:
-    """Turn a LOBSTER day into commands, so that row k-1 plus message k must give row k.
-
-    The levels of row 0 are seeded under made-up ids. What leaves the N levels of the file is
-    cancelled, what comes into view is taken from the book file. A message for an order that the
-    file never showed goes to the made-up order of its level. Where the two files contradict each
-    other, the comparison fails and the book is set to the file's, so that later rows still count.
-
-    Without a book file it starts empty, and messages about orders never seen are left out.
-    """
-    writer = ScriptWriter()
-    book = day.book
-    if book is None or not len(book):
-        for message in day.messages.tolist():
-            _play(writer, message)
-        return writer.finish(None, 0, len(day))
-    start = int(day.messages["time_ns"][0])
-    _set_to_row(writer, book, 0, start)
-    writer.compare(int(book.bids.depths[0]), int(book.asks.depths[0]))
-    moved = _rows_that_moved(book)
-    for row, message in enumerate(day.messages.tolist()):
-        if row == 0:
-            continue
-        side = message[5]
-        full = len(writer.sides[side]) == book.levels
-        _play(writer, message)
-        _prune(writer, side, book.levels, message[0])
-        _compare_and_follow(writer, book, row, side, full, moved[row], message[0])
-    return writer.finish(book, 1, len(day))
-
-
-def _rows_that_moved(book: BookRows) -> list[tuple[bool, bool]]:
-    """For each row, whether its bids and its asks differ from the row before."""
-    moved = np.ones((len(book), 2), bool)
-    for column, side in enumerate((book.bids, book.asks)):
-        changed = (side.prices[1:] != side.prices[:-1]) | (
-            side.quantities[1:] != side.quantities[:-1]
-        )
-        moved[1:, column] = changed.any(axis=1)
-    return [(bool(bids), bool(asks)) for bids, asks in moved]
-
-
-def _play(writer: ScriptWriter, message: tuple[int, int, int, int, int, int]) -> None:
-    """Do what one message says; hidden executions, crosses and halts leave the book alone."""
-    time_ns, order_id, price, size, kind, side = message
-    if kind == SUBMITTED:
-        writer.add(time_ns, order_id, side, price, size)
-    elif kind in (PARTLY_CANCELLED, DELETED, EXECUTED):
-        queue = writer.sides[side].at.get(price)
-        target = _stands_for(order_id, queue)
-        if target is None:
-            return
-        if kind == EXECUTED:
-            writer.execute(time_ns, target, side, price, size)
-        else:
-            writer.lessen(time_ns, target, side, price, size)
-
-
-def _stands_for(order_id: int, queue: dict[int, int] | None) -> int | None:
-    """Return the order of a queue that a message means: itself, or the made-up one it is part of."""
-    if queue is None or order_id in queue:
-        return None if queue is None else order_id
-    return next((other for other in queue if other >= FIRST_MADE_UP_ID), None)
-
-
-def _prune(writer: ScriptWriter, side: int, levels: int, time_ns: int) -> None:
-    """Cancel what the message pushed below the file's last level."""
-    while len(writer.sides[side]) > levels:
-        writer.drop_level(time_ns, side, writer.sides[side].worst())
-
-
-def _compare_and_follow(
-    writer: ScriptWriter,
-    book: BookRows,
-    row: int,
-    side: int,
-    was_full: bool,
-    moved: tuple[bool, bool],
-    time_ns: int,
-) -> None:
-    """Ask for the comparison with a row, then bring in the level that came into view."""
-    depths = [int(book.bids.depths[row]), int(book.asks.depths[row])]
-    came_into_view = was_full and len(writer.sides[side]) == depths[side] - 1 == book.levels - 1
-    if came_into_view:
-        depths[side] -= 1
-    writer.compare(*depths)
-    for other in (Side.BUY, Side.SELL):
-        if not (moved[other] or other == side):
-            continue
-        recorded = _levels_of(book, other, row)
-        mine = writer.sides[other]
-        if [(price, mine.total(price)) for price in mine.prices()] != recorded[: depths[other]]:
-            _set_to_row(writer, book, row, time_ns)
-            return
-    if came_into_view:
-        writer.add_unnamed(time_ns, side, *_levels_of(book, side, row)[-1])
-
-
-def _levels_of(book: BookRows, side: int, row: int) -> list[tuple[int, int]]:
-    """Return the (price, quantity) of a row's levels on one side, the best first."""
-    rows = book.bids if side == Side.BUY else book.asks
-    depth = int(rows.depths[row])
-    prices, quantities = rows.prices[row, :depth].tolist(), rows.quantities[row, :depth].tolist()
-    return list(zip(prices, quantities, strict=True))
-
-
-def _set_to_row(writer: ScriptWriter, book: BookRows, row: int, time_ns: int) -> None:
-    """Make the book what a row says: keep the levels that agree, make the others anew."""
-    recorded = {side: dict(_levels_of(book, side, row)) for side in (Side.BUY, Side.SELL)}
-    for side, levels in recorded.items():
-        for price in writer.sides[side].prices():
-            if writer.sides[side].total(price) != levels.get(price):
-                writer.drop_level(time_ns, side, price)
-    for side, levels in recorded.items():
-        for price, quantity in levels.items():
-            if price not in writer.sides[side].at:
-                writer.add_unnamed(time_ns, side, price, quantity)

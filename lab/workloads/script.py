@@ -69,7 +69,7 @@ class Script:
 
 
 class Queues:
-    """One side of a book as dicts: price to queue, a queue from order id to quantity, oldest first."""
+    """One side of a book: price to queue, and a queue is order id to quantity, oldest first."""
 
     def __init__(self, side: int) -> None:
         self.side = side
