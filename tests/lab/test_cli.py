@@ -1,0 +1,439 @@
+"""The command line as people script it: one object on stdout, one line for a mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engines.matching import IMPLEMENTATIONS
+from lab.experiments import EXPERIMENTS
+from lab.experiments.parameters import controls_of
+from lab.measure.comparison import compare
+from lab.measure.result import Result, load, save
+from lab.options import describe
+
+ROOT = Path(__file__).resolve().parents[2]
+LAB = [sys.executable, "-m", "lab"]
+COMMANDS = ["open", "list", "probe", "run", "replay", "compare", "report"]
+ENGINE = "binary_heap"  # plain Python: nothing is compiled
+SMALL = ["--messages=200", "--live-orders=100", "--rounds=1", "--seconds=0.01", "--engines", ENGINE]
+
+
+def lab(*words: str | Path, **settings: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command as a script does."""
+    command = [*LAB, *(str(word) for word in words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, **settings)
+
+
+def mistake(*words: str | Path) -> str:
+    """Run a command that is called wrongly; return its one line."""
+    seen = lab(*words)
+    assert seen.returncode == 2, seen
+    assert seen.stdout == ""
+    lines = [line for line in seen.stderr.splitlines() if not line.startswith('{"phase"')]
+    assert len(lines) == 1, seen.stderr
+    assert lines[0].startswith("lab: ")
+    return lines[0].removeprefix("lab: ")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    """Two real runs of one experiment, and what they printed."""
+    folder = tmp_path_factory.mktemp("a folder with spaces")
+    printed = []
+    for seed in ("1", "2"):
+        words = ["matching_throughput", *SMALL, "--seed", seed, "--folder", folder, "--json"]
+        seen = lab("run", *words)
+        assert seen.returncode == 0, seen.stderr
+        printed.append(json.loads(seen.stdout))
+        phases = [json.loads(line)["phase"] for line in seen.stderr.splitlines()]
+        assert phases[0] == "starting"
+        assert set(phases) <= {"starting", "compiling", "warming", "measuring"}
+        assert phases[-1] == "measuring"
+    return folder, printed
+
+
+class TestRun:
+    def test_prints_the_contract(self, runs: tuple[Path, list[dict[str, Any]]]) -> None:
+        printed = runs[1][0]
+        assert {"experiment", "parameters", "machine", "verdict", "measurements"} <= set(printed)
+        assert printed["experiment"] == "matching_throughput"
+        assert {"stable", "reason", "remedy"} <= set(printed["verdict"])
+        fields = {"rival", "case", "metric", "unit", "median", "low", "high", "runs", "digest_ok"}
+        for measurement in printed["measurements"]:
+            assert fields <= set(measurement)
+            assert measurement["digest_ok"]
+            assert measurement["low"] <= measurement["median"] <= measurement["high"]
+
+    def test_options_reach_the_experiment(self, runs: tuple[Path, list[dict[str, Any]]]) -> None:
+        parameters = runs[1][1]["parameters"]
+        assert (parameters["messages"], parameters["seed"]) == (200, 2)
+        assert parameters["engines"] == [ENGINE]
+
+    def test_saves_what_it_prints(self, runs: tuple[Path, list[dict[str, Any]]]) -> None:
+        folder, printed = runs
+        saved = load(printed[0]["path"])
+        assert Path(printed[0]["path"]).parent == folder
+        assert saved.parameters == printed[0]["parameters"]
+        assert len(list(folder.iterdir())) == 2
+
+    def test_the_result_names_the_command_that_repeats_it(
+        self, runs: tuple[Path, list[dict[str, Any]]], tmp_path: Path
+    ) -> None:
+        saved = load(runs[1][0]["path"])
+        words = saved.command().split()
+        assert words[:3] == ["lab", "run", "matching_throughput"]
+        seen = lab(*words[1:], "--folder", tmp_path, "--json")
+        assert json.loads(seen.stdout)["parameters"] == saved.parameters
+
+    def test_without_json_a_person_reads_a_table(self, tmp_path: Path) -> None:
+        seen = lab("run", "matching_throughput", *SMALL, "--folder", tmp_path)
+        assert seen.returncode == 0, seen.stderr
+        assert re.search(r"^rival +case +metric +median", seen.stdout, re.M)
+        assert re.search(rf"^{ENGINE} +balanced .*right$", seen.stdout, re.M)
+        assert str(next(tmp_path.iterdir())) in seen.stdout
+
+    def test_interrupt_leaves_nothing_behind(self, tmp_path: Path) -> None:
+        """Ctrl-C in the middle of measuring: 130, one line, no file, no process."""
+        words = [
+            "matching_throughput",
+            *SMALL,
+            "--seconds",
+            "30",
+            "--folder",
+            str(tmp_path),
+            "--json",
+        ]
+        process = subprocess.Popen(
+            [*LAB, "run", *words],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+        assert process.stderr is not None
+        for line in process.stderr:
+            if json.loads(line)["phase"] == "measuring" and json.loads(line)["total"]:
+                break
+        children = descendants(process.pid)
+        assert children
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=10)
+        assert process.returncode == 130
+        assert output == ""
+        assert errors.splitlines()[-1] == "lab: interrupted; nothing was written"
+        assert "Traceback" not in errors
+        assert list(tmp_path.iterdir()) == []
+        assert not [pid for pid in children if Path(f"/proc/{pid}/exe").exists()]
+
+    def test_progress_on_a_terminal_is_one_line_that_goes_away(self, tmp_path: Path) -> None:
+        words = ["matching_throughput", *SMALL, "--folder", str(tmp_path), "--json"]
+        master, slave = pty.openpty()
+        process = subprocess.Popen(
+            [*LAB, "run", *words], stdout=subprocess.PIPE, stderr=slave, cwd=ROOT
+        )
+        os.close(slave)
+        shown = read_all(master)
+        output = process.communicate(timeout=60)[0]
+        assert process.returncode == 0, shown
+        assert json.loads(output)["experiment"] == "matching_throughput"
+        assert "measuring" in shown
+        assert "\n" not in shown
+        assert '{"phase"' not in shown
+        assert shown.endswith("\r\x1b[K")
+
+    def test_first_sign_of_life_comes_before_the_heavy_imports(self) -> None:
+        """0.07 s on a quiet machine; a panel has half a second to name the phase."""
+        waits = []
+        for _ in range(3):
+            start = time.monotonic()
+            command = [*LAB, "run", "matching_latency", "--live-orders", "7", "--json"]
+            process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+            assert process.stderr is not None
+            first = json.loads(process.stderr.readline())
+            waits.append(time.monotonic() - start)
+            process.communicate()
+            assert first["phase"] == "starting"
+        assert min(waits) < 0.5
+
+
+def descendants(parent: int) -> list[int]:
+    """The processes that a process has started, and those that they have."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == parent:
+            child = int(stat.parent.name)
+            found += [child, *descendants(child)]
+    return found
+
+
+def read_all(descriptor: int) -> str:
+    """Everything that is written to a terminal until it is closed."""
+    parts = []
+    while True:
+        try:
+            part = os.read(descriptor, 4096)
+        except OSError:  # how Linux says that the other side has closed
+            break
+        if not part:
+            break
+        parts.append(part.decode())
+    os.close(descriptor)
+    return "".join(parts)
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        "words, expected",
+        [
+            (["rnu"], "no such command 'rnu'"),
+            (["run", "matching_latncy"], "did you mean matching_latency?"),
+            (["run", "zzz"], "choose from matching_throughput"),
+            (["run", "matching_latency", "--live-orders", "7"], "live_orders 7 is below 100"),
+            (["run", "matching_latency", "--live-orders", "many"], "is not a whole number"),
+            (["run", "matching_latency", "--flow", "balancd"], "did you mean balanced?"),
+            (["run", "matching_latency", "--engines", "price_ladr"], "did you mean price_ladder?"),
+            (["run", "matching_latency", "--live-ordrs", "700"], "live-orders"),
+            (
+                ["run", "matching_latency", "--core", "1000", *SMALL],
+                "core 1000 cannot be used here",
+            ),
+            (["probe", "--root", "/nowhere"], "'/nowhere' does not exist"),
+            (["replay", "/nowhere", "--format", "lobster"], "'/nowhere' does not exist"),
+            (["compare", "/nowhere.json", "/nowhere.json"], "/nowhere.json: cannot be read"),
+            (["report"], "missing argument"),
+            (["report", "/nowhere.json"], "/nowhere.json: cannot be read"),
+            (["open", "/nowhere.ipynb"], "notebook /nowhere.ipynb does not exist"),
+        ],
+    )
+    def test_one_line_says_what_and_what_instead(self, words: list[str], expected: str) -> None:
+        assert expected in mistake(*words)
+
+    def test_unknown_engine_of_a_replay(self) -> None:
+        assert "did you mean price_ladder?" in mistake(
+            "replay", __file__, "--format", "lobster", "--engine", "price_lader"
+        )
+
+    def test_unknown_format_of_a_replay(self) -> None:
+        assert "lobster, databento" in mistake("replay", __file__, "--format", "lobstr")
+
+    def test_damaged_result(self, tmp_path: Path) -> None:
+        damaged = tmp_path / "cut.json"
+        damaged.write_text('{"schema_version": 1, "experi')
+        assert f"{damaged}" in mistake("report", damaged)
+
+    def test_folder_without_results(self, tmp_path: Path) -> None:
+        assert "holds no results" in mistake("report", tmp_path)
+
+    def test_no_words_at_all_shows_the_help(self) -> None:
+        seen = lab()
+        assert (seen.returncode, seen.stdout) == (2, "")
+        assert "Commands:" in seen.stderr
+
+    def test_a_reader_that_stops_early_is_no_error_message(self) -> None:
+        seen = subprocess.run(
+            f"{sys.executable} -m lab list --json | head -c 1",
+            shell=True,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
+        assert (seen.stdout, seen.stderr) == ("{", "")
+
+
+class TestHelp:
+    @pytest.mark.parametrize("name", EXPERIMENTS)
+    def test_each_parameter_with_bounds_unit_and_default(self, name: str) -> None:
+        experiment = EXPERIMENTS[name]
+        text = " ".join(lab("run", name, "--help").stdout.split())
+        assert experiment.question in text
+        for control in controls_of(experiment.model()):
+            head, help_text = describe(control)
+            assert head.split()[0] in text
+            assert control.description and control.description in help_text
+            if control.low is not None and control.kind == "int":
+                assert f"{int(control.low):_} to " in help_text
+            # The help is folded at spaces and hyphens.
+            assert "".join(help_text.split()) in text.replace(" ", "")
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_each_command_teaches(self, command: str) -> None:
+        seen = lab(command, "--help")
+        assert seen.returncode == 0
+        name = "matching_latency" if command == "run" else command
+        text = lab("run", name, "--help").stdout if command == "run" else seen.stdout
+        assert re.search(rf"^ +lab {command}\b", text, re.M)
+
+    def test_commands_are_those_of_this_release(self) -> None:
+        listed = lab("--help").stdout.partition("Commands:")[2]
+        found = re.findall(r"^  (\w+)", listed, re.M)
+        assert sorted(found) == sorted(COMMANDS)
+
+    def test_a_bound_can_be_typed_as_it_is_shown(self) -> None:
+        values = EXPERIMENTS["matching_latency"].parameters({"live_orders": "1_000_000"})
+        assert values["live_orders"] == 1_000_000
+
+
+class TestListAndProbe:
+    def test_list(self) -> None:
+        listed = json.loads(lab("list", "--json").stdout)
+        assert [entry["name"] for entry in listed["experiments"]] == list(EXPERIMENTS)
+        assert [entry["name"] for entry in listed["engines"]] == list(IMPLEMENTATIONS)
+        assert {entry["name"] for entry in listed["flows"]} >= {"balanced", "add_only"}
+        text = lab("list").stdout
+        assert all(entry.question in text for entry in EXPERIMENTS.values())
+        assert all(name in text for name in IMPLEMENTATIONS)
+
+    def test_probe_of_this_machine(self) -> None:
+        seen = lab("probe", "--json")
+        probed = json.loads(seen.stdout)
+        counts = {"packages", "cores", "pus", "numa_nodes", "caches", "distances"}
+        assert counts | {"doctor", "clock", "machine"} <= set(probed)
+        assert all(set(row) == {"level", "type", "bytes", "count"} for row in probed["caches"])
+        assert all(
+            set(finding) == {"title", "severity", "evidence", "remedy"}
+            for finding in probed["doctor"]
+        )
+        assert probed["pus"] >= 1
+
+    def test_probe_text_names_the_limits(self) -> None:
+        text = lab("probe").stdout
+        assert re.search(r"^timer +[\d.]+ ns a reading", text, re.M)
+        assert "what limits a measurement here" in text
+
+    def test_probe_of_a_folder_that_shows_nothing(self, tmp_path: Path) -> None:
+        probed = json.loads(lab("probe", "--root", tmp_path, "--json").stdout)
+        assert probed["pus"] == 0
+        assert probed["notes"]
+        assert lab("probe", "--root", tmp_path).returncode == 0
+
+
+class TestCompare:
+    def test_two_real_runs(self, runs: tuple[Path, list[dict[str, Any]]]) -> None:
+        before, after = (printed["path"] for printed in runs[1])
+        seen = lab("compare", before, after, "--json")
+        assert seen.returncode == 0, seen.stderr
+        compared = json.loads(seen.stdout)
+        different = [d["name"] for d in compared["differences"] if d["kind"] == "parameter"]
+        assert different == ["seed"]
+        change = compared["changes"][0]
+        assert change["low"] <= change["ratio"] <= change["high"]
+        assert change["rival"] == ENGINE
+        text = lab("compare", before, after).stdout
+        assert "parameter seed: 1 → 2" in text
+        assert change["words"] in text
+
+    def test_faster_is_above_one_for_rates_and_for_times(
+        self, throughput_result: Callable[..., Result], latency_result: Callable[..., Result]
+    ) -> None:
+        slow, fast = (
+            throughput_result({"price_ladder": 1e6}),
+            throughput_result({"price_ladder": 2e6}),
+        )
+        (change,) = compare(slow, fast).changes
+        assert change.ratio == pytest.approx(2)
+        assert (change.low, change.high) == pytest.approx((2 * 0.97 / 1.02, 2 * 1.02 / 0.97))
+        assert change.clear
+        assert change.words.startswith("faster by 2.00 times")
+        before = latency_result(rivals=("price_ladder",), samples=5_000)
+        after = before.model_copy(deep=True)
+        for measurement in after.measurements:
+            for name in ("median", "low", "high"):
+                setattr(measurement, name, 2 * getattr(measurement, name))
+        assert compare(before, after).changes[0].ratio == pytest.approx(0.5)
+        assert compare(before, after).changes[0].words.startswith("slower by 2.00 times")
+
+    def test_a_change_within_the_noise_is_not_clear(
+        self, throughput_result: Callable[..., Result]
+    ) -> None:
+        first, second = throughput_result({"heap": 1e6}), throughput_result({"heap": 1.02e6})
+        (change,) = compare(first, second).changes
+        assert not change.clear
+        assert change.words.startswith("no clear change")
+
+    def test_without_noise_nothing_is_clear(self, throughput_result: Callable[..., Result]) -> None:
+        first, second = throughput_result({"heap": 1e6}), throughput_result({"heap": 9e6})
+        first.comparisons.clear()
+        second.comparisons.clear()
+        (change,) = compare(first, second).changes
+        assert not change.clear
+        assert "noise not measured" in change.words
+
+    def test_another_machine_is_said_first(
+        self, throughput_result: Callable[..., Result], tmp_path: Path
+    ) -> None:
+        first, second = throughput_result(), throughput_result()
+        second.machine = first.machine | {"id": "ffffffff", "name": "Another, 8 CPUs"}
+        second.verdict.stable = False
+        paths = [save(result, tmp_path) for result in (first, second)]
+        lines = lab("compare", *paths).stdout.splitlines()
+        assert lines[0].startswith("beware  different machines")
+        assert lines[1].startswith("beware  after is not stable")
+
+    def test_refuses_what_cannot_be_compared(
+        self,
+        throughput_result: Callable[..., Result],
+        latency_result: Callable[..., Result],
+        tmp_path: Path,
+    ) -> None:
+        rates, times = throughput_result(), latency_result(samples=1_000)
+        other, void = throughput_result({"another": 1.0}), throughput_result()
+        wrong = throughput_result()
+        wrong.digest = "0000"
+        for measurement in void.measurements:
+            measurement.digest_ok = False
+        cases = [
+            (times, "are different experiments"),
+            (other, "no valid measurement in common"),
+            (void, "no valid measurement in common"),
+            (wrong, "the same parameters gave different work"),
+        ]
+        first = save(rates, tmp_path)
+        for result, expected in cases:
+            assert expected in mistake("compare", first, save(result, tmp_path))
+
+
+class TestReport:
+    def test_a_folder_becomes_one_page(
+        self, runs: tuple[Path, list[dict[str, Any]]], tmp_path: Path
+    ) -> None:
+        page = tmp_path / "page.html"
+        seen = lab("report", runs[0], "--output", page, "--title", "<b>Ours</b>", "--json")
+        assert seen.returncode == 0, seen.stderr
+        printed = json.loads(seen.stdout)
+        assert Path(printed["path"]) == page
+        assert len(printed["results"]) == 2
+        text = page.read_text()
+        assert "&lt;b&gt;Ours&lt;/b&gt;" in text
+        assert "lab run matching_throughput" in text
+
+
+def test_a_wrong_number_leaves_with_1(
+    runs: tuple[Path, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a run whose digest is wrong means for a script."""
+    import lab.measure.runner as runner
+    from lab import cli
+
+    result = load(runs[1][0]["path"])
+    result.measurements[0].digest_ok = False
+    monkeypatch.setattr(runner, "run_experiment", lambda *_, **__: result)
+    with pytest.raises(SystemExit) as left:
+        cli.main(["run", "matching_throughput", "--json"])
+    assert left.value.code == 1
