@@ -114,7 +114,7 @@ EXPERIMENTS: dict[str, Experiment] = {
                 "smoke": dict(
                     engines=_ENGINES, messages=2_000, live_orders=500, rounds=1, seconds=0.02
                 ),
-                "full": dict(engines=_ENGINES, messages=200_000, rounds=7, seconds=1.0),
+                "full": dict(engines=_ENGINES, messages=100_000, rounds=7, seconds=1.0),
             },
         ),
         Experiment(
@@ -127,7 +127,9 @@ EXPERIMENTS: dict[str, Experiment] = {
                 "smoke": dict(
                     engines=_ENGINES, messages=2_000, live_orders=500, rounds=1, seconds=0.02
                 ),
-                "full": dict(engines=_ENGINES, messages=200_000, rounds=7, seconds=1.0),
+                "full": dict(
+                    engines=_ENGINES, messages=50_000, live_orders=50_000, rounds=7, seconds=1.0
+                ),
             },
         ),
         Experiment(

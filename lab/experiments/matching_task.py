@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,23 +65,31 @@ class Passes:
             taken += engine.submit(self.preload[taken : taken + _CHUNK], self.events)[0]
         return engine
 
-    def warm(self, seconds: float, ticks: np.ndarray | None = None) -> None:
-        """Run commands that nobody counts, for about ``seconds``."""
-        start_s = time.perf_counter()
-        while True:
-            engine = self.fresh_engine()
+    def warm(self, seconds: float, ticks: np.ndarray | None = None) -> MatchingEngine:
+        """Run commands that nobody counts, for ``seconds`` or more; return a fresh engine.
+
+        Where taking the preload alone has lasted that long, that was the warm-up.
+        """
+        end_s = time.perf_counter() + seconds
+        engine = self.fresh_engine()
+        while time.perf_counter() < end_s:
             for first in range(0, len(self.commands), _CHUNK):
                 engine.submit(self.commands[first : first + _CHUNK], self.events, ticks)
-                if time.perf_counter() - start_s > seconds:
-                    return
+                if time.perf_counter() > end_s:
+                    break
+            engine = self.fresh_engine()
+        return engine
 
-    def repeated(self, seconds: float) -> Iterator[MatchingEngine]:
-        """Yield a fresh engine for each pass, until passes have taken ``seconds`` in all."""
-        start_s = time.perf_counter()
-        for _ in range(_PASSES_MAX):
-            yield self.fresh_engine()
-            if time.perf_counter() - start_s > seconds:
+    def repeated(
+        self, seconds: float, first: MatchingEngine | None = None
+    ) -> Iterator[MatchingEngine]:
+        """Yield a fresh engine for each pass, the first if given, until ``seconds`` are over."""
+        end_s = time.perf_counter() + seconds
+        yield first or self.fresh_engine()
+        for _ in range(_PASSES_MAX - 1):
+            if time.perf_counter() > end_s:
                 return
+            yield self.fresh_engine()
 
     def digest(self, engine: MatchingEngine, events_written: int) -> str:
         """Return 16 hex digits over a pass's events and the book that it left."""
@@ -152,10 +160,10 @@ def throughput(
     passes = _passes(preload, commands, engine, room, events)
     _compile(say, passes, None)
     say("warming")
-    passes.warm(_WARM_SHARE * seconds)
+    first = passes.warm(_WARM_SHARE * seconds)
     say("measuring")
     durations_ns, digests = [], []
-    for book in passes.repeated(seconds):
+    for book in passes.repeated(seconds, first):
         start_ns = time.perf_counter_ns()
         written = _run_batches(book, passes, batch)
         durations_ns.append(time.perf_counter_ns() - start_ns)
@@ -202,10 +210,11 @@ def latency(
     ticks = prefaulted_array(len(commands), np.int64)
     _compile(say, passes, ticks)
     say("warming")
-    passes.warm(_WARM_SHARE * seconds, ticks)
+    first = passes.warm(_WARM_SHARE * seconds, ticks)
     say("measuring")
     by_kind = np.zeros((len(action_names), COUNTERS), np.int64)
-    singles = _time_singles(passes, actions, by_kind, ticks, ns_per_tick, seconds / 2)
+    books = passes.repeated(seconds / 2, first)
+    singles = _time_singles(passes, books, actions, by_kind, ticks, ns_per_tick)
     per_command, batches = _time_batches(passes, batch, seconds / 2)
     histograms = {"all": Histogram(by_kind.sum(axis=0))}
     histograms |= {name: Histogram(by_kind[kind]) for kind, name in enumerate(action_names)}
@@ -250,17 +259,17 @@ def _run_batches(engine: MatchingEngine, passes: Passes, batch: int) -> int:
 
 def _time_singles(
     passes: Passes,
+    books: Iterable[MatchingEngine],
     actions: np.ndarray,
     by_kind: np.ndarray,
     ticks: np.ndarray,
     ns_per_tick: float,
-    seconds: float,
 ) -> list[str]:
     """Run passes in which the engine times each command; return a digest a pass."""
     from lab.measure.recorder import record_ticks
 
     digests = []
-    for engine in passes.repeated(seconds):
+    for engine in books:
         _, written = engine.submit(passes.commands, passes.events, ticks)
         unit_ns = ns_per_tick if engine.clock is Clock.CYCLES else 1.0
         record_ticks(by_kind, actions, ticks, unit_ns)

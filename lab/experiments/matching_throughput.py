@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from engines.matching import IMPLEMENTATIONS
 from lab.experiments.matching_parameters import (
     Batch,
     Core,
@@ -26,17 +27,17 @@ from lab.experiments.matching_parameters import (
 if TYPE_CHECKING:
     from lab.measure.runner import Bench
 
-_PANEL_ENGINES = ["binary_heap", "price_ladder"]
+_ALL = list(IMPLEMENTATIONS)
 
 
 def matching_throughput(
     bench: Bench,
     *,
     flow: FlowName = "balanced",
-    messages: Messages = 100_000,
+    messages: Messages = 20_000,
     live_orders: LiveOrders = 50_000,
     symbols: Symbols = 1,
-    engines: Engines = _PANEL_ENGINES,
+    engines: Engines = _ALL,
     batch: Batch = 10_000,
     rounds: Rounds = 3,
     seconds: Seconds = 0.2,

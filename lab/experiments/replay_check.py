@@ -28,7 +28,8 @@ from lab.workloads.script import Script
 _EVENTS_ROOM = 65_536
 _EVENTS_SPARE = 4_096  # looked through when less than this is left
 _CHUNK = 4_096  # commands a call where no row is compared
-_REPORTS = 50  # how often a replay says how far it is
+_ROWS_BETWEEN_LOOKS = 256  # at the time, to say four times a second how far it is
+_REPORT_EVERY_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -147,10 +148,10 @@ def replayed(
     player.play_to(len(script.commands))
     filled = player.look_through()
     seconds = time.perf_counter() - start_s
-    report("measuring", 1, 1, f"{engine_name} done")
 
     known = script.fills["known"]
     rows = len(script.ends) - script.first_row
+    report("measuring", rows, rows, f"{engine_name} done")
     wrong = sum(row >= script.first_row for row in player.differences.rows)
     return ReplayReport(
         file=str(path),
@@ -200,10 +201,14 @@ class _Player:
         levels, rows = book.levels, len(book)
         sides = (_expected(book.bids), _expected(book.asks))
         wanted = list(zip(script.bid_levels.tolist(), script.ask_levels.tolist(), strict=True))
-        step = max(rows // _REPORTS, 1)
+        reported_s = 0.0
         for row, end in enumerate(script.ends.tolist()):
-            if row % step == 0:
+            if (
+                row % _ROWS_BETWEEN_LOOKS == 0
+                and time.perf_counter() - reported_s > _REPORT_EVERY_S
+            ):
                 report("measuring", row, rows, f"{self.engine.name}, row {row:,} of {rows:,}")
+                reported_s = time.perf_counter()
             self.play_to(end)
             shown = self.engine.depth(0, levels)
             for side in (0, 1):

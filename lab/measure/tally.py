@@ -153,7 +153,7 @@ def _rounds(rival: str, case: str, runs: Sequence[Run]) -> list[list[float]]:
 
 def _words(is_self: bool, is_clear: bool, ratio: Interval, rounds: int, noise: float) -> str:
     """Say a comparison for people."""
-    floor = f"noise ±{percent_text(noise - 1)}"
+    floor = f"noise {noise_text(noise)}"
     if is_self:
         return f"against itself {times_text(ratio.median)} times; {floor}"
     if ratio.coverage < COVERAGE_LEAST:
@@ -184,6 +184,15 @@ def times_text(ratio: float) -> str:
     if ratio >= 10:
         return f"{ratio:,.0f}"
     return f"{ratio:.1f}" if ratio >= 2 else f"{ratio:.2f}"
+
+
+def noise_text(noise: float) -> str:
+    """Write a noise floor, a factor of 1 or more.
+
+    >>> noise_text(1.04), noise_text(2.8)
+    ('±4 %', 'a factor of 2.8')
+    """
+    return f"±{percent_text(noise - 1)}" if noise < 1.5 else f"a factor of {times_text(noise)}"
 
 
 def percent_text(share: float) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lab.measure.result import Comparison, Measurement, Verdict
 from lab.measure.statistics import drift
-from lab.measure.tally import Run, percent_text, span_text, times_text
+from lab.measure.tally import Run, noise_text, percent_text, span_text, times_text
 from lab.units import duration, quantity
 
 ROUNDS_LEAST = 3
@@ -116,7 +116,7 @@ def _lead(best: Measurement, second: Measurement, comparisons: Sequence[Comparis
         ratio, low, high = comparison.ratio, comparison.low, comparison.high
         if comparison.baseline == best.rival:
             ratio, low, high = 1 / ratio, 1 / high, 1 / low
-        floor = f"noise floor {percent_text(comparison.noise_high - 1)}"
+        floor = f"noise floor {noise_text(comparison.noise_high)}"
         if comparison.clear:
             return f", faster than {second.rival} by {span_text(ratio, low, high)}; {floor}"
         if ratio > comparison.noise_high:
@@ -149,8 +149,8 @@ def _noisy(comparisons: Sequence[Comparison]) -> Problem | None:
     worst = max(against_itself, key=lambda item: item.noise_high, default=None)
     if worst is None or worst.noise_high <= NOISE_MOST:
         return None
-    floor = percent_text(worst.noise_high - 1)
-    return f"{worst.rival} differs from itself by up to {floor}", [*_QUIETER, "measure longer"]
+    floor = noise_text(worst.noise_high)
+    return f"{worst.rival} differs from itself by {floor}", [*_QUIETER, "measure longer"]
 
 
 def _drifting(runs: Sequence[Run], main_case: str) -> Problem | None:
