@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, sync_playwright
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -54,7 +54,11 @@ class Session:
         """Write down every request and every console message of a browser context."""
         context.on("request", lambda request: self.requests.append(request.url))
         context.on("console", lambda message: self._heard(message.type, message.text))
+        context.on("page", lambda page: page.on("websocket", self._connected))
         context.on("weberror", lambda error: self._heard("exception", str(error.error)))
+
+    def _connected(self, socket: WebSocket) -> None:
+        self.requests.append(socket.url)
 
     def _heard(self, kind: str, text: str) -> None:
         if kind in ("error", "warning", "exception"):
@@ -185,8 +189,8 @@ def session() -> Session:
 
 
 @pytest.fixture
-def page(session: Session) -> Iterator[Page]:
-    """A page of a laptop's size in Debian's Chromium."""
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
     if not Path(CHROMIUM).exists():
         pytest.fail("chromium is not installed; run: apt-get install chromium")
     with sync_playwright() as playwright:
@@ -194,12 +198,24 @@ def page(session: Session) -> Iterator[Page]:
             executable_path=CHROMIUM,
             args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"],
         )
-        context = browser.new_context(viewport=LAPTOP)
-        session.watch(context)
-        try:
-            yield context.new_page()
-        finally:
-            browser.close()
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, session: Session) -> Page:
+    """A page on a laptop's screen."""
+    context = browser.new_context(viewport=LAPTOP)
+    session.watch(context)
+    return context.new_page()
+
+
+@pytest.fixture
+def report_page(browser: Browser) -> tuple[Page, Session]:
+    """A page of somebody who has only the report, and what it does."""
+    context, asked = browser.new_context(viewport=LAPTOP), Session()
+    asked.watch(context)
+    return context.new_page(), asked
 
 
 _KERNEL_IS_IDLE = """() => {
@@ -208,10 +224,8 @@ _KERNEL_IS_IDLE = """() => {
     return Boolean(context?.isReady && kernel?.connectionStatus === "connected"
         && kernel.status === "idle");
 }"""
-_ALL_CELLS_RAN = """() => {
-    const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells];
-    return cells.every((cell) => cell.type !== "code" || cell.executionCount !== null);
-}"""
+_COUNTS = """() => [...window.jupyterapp.shell.currentWidget.content.model.cells]
+    .filter((cell) => cell.type === "code").map((cell) => cell.executionCount)"""
 _ANSWER = """async (code) => {
     const context = window.jupyterapp.shell.currentWidget.context.sessionContext;
     const request = context.session.kernel.requestExecute({code, store_history: false});
@@ -239,7 +253,12 @@ class Notebook:
         address = f"{start.split('/lab/tree/')[0]}/lab/tree/{path}" if path else start
         self.page.goto(f"{address}?{token}&reset")
         self.page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=60_000)
-        self.page.locator(".jp-NotebookPanel:visible .jp-Cell").first.wait_for(timeout=60_000)
+        shown = ".jp-NotebookPanel:visible .jp-Cell .jp-RenderedMarkdown h1"
+        self.page.locator(shown).first.wait_for(timeout=60_000)
+
+    def counts(self) -> list[int | None]:
+        """Return the execution counts of the code cells."""
+        return self.page.evaluate(_COUNTS)
 
     def wait_for_kernel(self) -> None:
         """Wait until the kernel is there: the toolbar says idle before there is one."""
@@ -250,7 +269,8 @@ class Notebook:
         self.wait_for_kernel()
         self.page.locator('.lm-MenuBar-itemLabel:text-is("Run")').click()
         self.page.locator('.lm-Menu-itemLabel:text-is("Run All Cells")').click()
-        self.page.wait_for_function(_ALL_CELLS_RAN, timeout=1000 * timeout_s)
+        every = f"() => ({_COUNTS})().every((count) => count !== null)"
+        self.page.wait_for_function(every, timeout=1000 * timeout_s)
         self.page.wait_for_function(_KERNEL_IS_IDLE, timeout=1000 * timeout_s)
 
     def ask_kernel(self, code: str) -> str | None:

@@ -1,0 +1,115 @@
+"""The notebooks as committed, and each of them run from top to bottom."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from lab.shipped import FIGURE_TAG, strip
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((CHECKOUT / "notebooks").glob("*.ipynb"))
+BYTES_MAX = 1_000_000
+CELL_SECONDS_MAX = 300
+
+# Runs are saved among a person's own; those of this test are taken away again.
+_TIDY = """
+from lab.measure.result import RUNS, Result
+
+for value in list(globals().values()):
+    if isinstance(value, Result) and value.path and value.path.parent == RUNS:
+        value.path.unlink(missing_ok=True)
+"""
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def test_there_are_notebooks_in_reading_order() -> None:
+    names = [path.name for path in NOTEBOOKS]
+    assert names[0] == "00_start_here.ipynb"
+    assert "04_matching_engines.ipynb" in names
+    assert all(re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", name) for name in names)
+
+
+@every_notebook
+def test_the_first_cell_says_what_how_long_and_on_what(path: Path) -> None:
+    first = nbformat.read(path, as_version=4).cells[0]
+    assert first.cell_type == "markdown"
+    assert first.source.startswith("# ")
+    assert re.search(r"^\*\*.+\?\*\*$", first.source, re.MULTILINE), "no question in bold"
+    for said in ("what you get", "how long it takes", "what the machine must offer"):
+        assert said in first.source
+
+
+@every_notebook
+def test_only_the_first_figure_is_committed(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert path.stat().st_size < BYTES_MAX
+    assert "widgets" not in notebook.metadata
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    figure, *others = code
+    assert FIGURE_TAG in figure.metadata["tags"]
+    (output,) = figure.outputs
+    assert set(output.data) == {"image/png", "text/plain"}
+    assert len(output.metadata["image/png"]["alt"]) > 100
+    assert not any(cell.outputs for cell in others)
+    assert not any(cell.execution_count for cell in code)
+
+
+@every_notebook
+def test_links_between_notebooks_lead_somewhere(path: Path) -> None:
+    for cell in nbformat.read(path, as_version=4).cells:
+        for name in re.findall(r"\]\(([^)#]+\.ipynb)", cell.source):
+            assert (path.parent / name).is_file(), f"{cell.id} links to {name}"
+
+
+@every_notebook
+def test_code_cells_are_short(path: Path) -> None:
+    """Library code lives in ``lab``; a notebook shows how it is used."""
+    lengths = [
+        len(cell.source.splitlines())
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "code"
+    ]
+    assert max(lengths) <= 18
+    assert sorted(lengths)[len(lengths) // 2] <= 5
+
+
+@every_notebook
+def test_it_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
+    """In a copy of its folder's place, so that what it writes stays out of the checkout."""
+    notebook = nbformat.read(path, as_version=4)
+    strip(notebook)
+    place = tmp_path / "notebooks"
+    place.mkdir()
+    (tmp_path / "data").mkdir()
+    for shared in ("samples", "results/shipped"):
+        shutil.copytree(CHECKOUT / "data" / shared, tmp_path / "data" / shared)
+    client = NotebookClient(
+        notebook, timeout=CELL_SECONDS_MAX, resources={"metadata": {"path": str(place)}}
+    )
+    notebook.cells.append(nbformat.v4.new_code_cell(_TIDY))
+    client.execute()  # raises with the cell and its traceback where one fails
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        complaints = [output for output in cell.outputs if output.get("name") == "stderr"]
+        assert not complaints, f"{cell.id} complains: {complaints[0].text}"
+    assert any("image/png" in output.get("data", {}) for output in _outputs(notebook))
+    assert any(
+        "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+        for output in _outputs(notebook)
+    ), "no panel"
+
+
+def _outputs(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """Return the outputs of all code cells."""
+    return [
+        output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs
+    ]
