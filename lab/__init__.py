@@ -54,7 +54,8 @@ def panel(name: str) -> Widget:
 def run(name: str, *, size: str | None = None, **parameters: Any) -> Result:
     """Run an experiment in fresh processes, wait for it and return its result.
 
-    Interrupting the wait (the stop button, Ctrl-C) stops the measured processes.
+    One line shows how far it is. Interrupting the wait (the stop button, Ctrl-C) stops the measured
+    processes.
 
     Parameters
     ----------
@@ -79,15 +80,12 @@ def run(name: str, *, size: str | None = None, **parameters: Any) -> Result:
     """
     from lab.experiments import experiment_named
     from lab.measure.job import Job
+    from lab.waiting import finished
 
     experiment_named(name).parameters(parameters, size)
     job = Job(name, parameters, size=size)
     job.start()
-    try:
-        return job.wait()
-    except KeyboardInterrupt:
-        job.cancel()
-        raise
+    return finished(job, name)
 
 
 def results(
