@@ -77,7 +77,7 @@ def _of_metric(result: Result, metric: str, found: list[Measurement], mark: str)
     middle = "p50" if quantiles else "median"
     headings = ["rival", "case", middle, "interval of it"]
     headings += [name if name == "max" else f"p{name}" for name in quantiles]
-    headings += ["against baseline", "runs", "digest"]
+    headings += [_baseline_heading(result), "runs", "digest"]
     rows = [_row(result, item, quantiles, mark) for item in items]
     caption = _METRICS.get(metric, metric.replace("_", " "))
     return Table(caption, headings, rows, names=2)
@@ -119,6 +119,11 @@ def against_baseline(result: Result, item: Measurement) -> str:
             shown = f"× {amount(entry.ratio)} ({low} to {high})"
             return shown if entry.clear else f"{shown}, within noise"
     return "baseline" if _is_baseline(result, item) else "–"
+
+
+def _baseline_heading(result: Result) -> str:
+    others = [entry.baseline for entry in result.comparisons if entry.baseline != entry.rival]
+    return f"against {others[0]}" if others else "against baseline"
 
 
 def _is_baseline(result: Result, item: Measurement) -> bool:

@@ -53,7 +53,9 @@ class Measurement(_Record):
     """One rival on one case: a number a run, their median and its interval.
 
     ``median``, ``low`` and ``high`` are over the runs' ``values``. For times, a run's value is its
-    median, and ``quantiles`` and ``histogram`` hold all runs together.
+    median, and ``quantiles`` and ``histogram`` hold all runs together. ``spread`` has the lowest
+    and the highest run's value of each quantile: where these lie far apart, the machine was
+    measured, not the code.
     """
 
     rival: str
@@ -68,6 +70,7 @@ class Measurement(_Record):
     digest_ok: bool
     values: list[float]
     quantiles: dict[str, float] = Field(default_factory=dict)
+    spread: dict[str, tuple[float, float]] = Field(default_factory=dict)
     histogram: str | None = None
     samples: int = 0
 
@@ -164,15 +167,16 @@ def save(result: Result, folder: str | os.PathLike[str] | None = None) -> Path:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         target.mkdir(parents=True, exist_ok=True)
-        _write_durably(part, text.encode())
-        os.replace(part, path)
+        try:
+            _write_durably(part, text.encode())
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
         _sync_folder(target)
     except OSError as error:
         raise FileError(
             path, f"cannot be written ({error.strerror}); choose another folder"
         ) from None
-    finally:
-        part.unlink(missing_ok=True)
     result._path = path
     return path
 
@@ -293,7 +297,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _row(measurement: Measurement) -> dict[str, Any]:
     """Return one measurement as a flat dict."""
-    row = measurement.model_dump(exclude={"quantiles", "histogram", "values"})
+    row = measurement.model_dump(exclude={"quantiles", "histogram", "values", "spread"})
     quantiles = {
         name if name == "max" else f"p{name}": value
         for name, value in measurement.quantiles.items()

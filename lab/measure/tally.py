@@ -76,7 +76,10 @@ def _measurement(rival: str, case: str, runs: Sequence[Run], expected: str) -> M
     interval = median_interval(values)
     digests = [digest for run in runs for digest in run.outcome["digests"]]
     wrong = [digest for digest in digests if digest != expected]
-    merged = _merged([reading["histogram"] for reading in readings if "histogram" in reading])
+    times = [
+        Histogram.from_hdr(reading["histogram"]) for reading in readings if "histogram" in reading
+    ]
+    merged = _merged(times)
     return Measurement(
         rival=rival,
         case=case,
@@ -90,19 +93,29 @@ def _measurement(rival: str, case: str, runs: Sequence[Run], expected: str) -> M
         digest_ok=not wrong,
         values=values,
         quantiles=_quantiles(merged) if merged else {},
+        spread=_spread(times),
         histogram=merged.to_hdr() if merged else None,
         samples=sum(reading["samples"] for reading in readings),
     )
 
 
-def _merged(encoded: Sequence[str]) -> Histogram | None:
+def _merged(times: Sequence[Histogram]) -> Histogram | None:
     """Return all runs' histograms as one, or None where there are none."""
-    if not encoded:
+    if not times:
         return None
     merged = Histogram()
-    for text in encoded:
-        merged.merge(Histogram.from_hdr(text))
+    for histogram in times:
+        merged.merge(histogram)
     return merged
+
+
+def _spread(times: Sequence[Histogram]) -> dict[str, tuple[float, float]]:
+    """Return the lowest and the highest run's value of each quantile."""
+    by_run = [_quantiles(histogram) for histogram in times]
+    named = by_run[0] if by_run else {}
+    return {
+        name: (min(run[name] for run in by_run), max(run[name] for run in by_run)) for name in named
+    }
 
 
 def _quantiles(times: Histogram) -> dict[str, float]:

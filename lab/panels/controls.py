@@ -11,7 +11,7 @@ import ipywidgets as widgets
 from lab.experiments.parameters import Parameter
 
 FOLDED = ("Machine", "Statistics")
-_STEP = 0.05  # of a decade, on a log slider
+_ROUND = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)  # the stops of a log slider in each decade
 _SLIDER_SPAN = 200  # a longer range of whole numbers is typed, not dragged
 _WIDE = widgets.Layout(width="100%", min_width="0")
 
@@ -28,48 +28,34 @@ class Control:
     def __init__(self, parameter: Parameter) -> None:
         self.parameter = parameter
         self.widget, self._inputs = _MAKERS[parameter.kind](parameter)
-        for item in self._inputs:
-            item.observe(self._snap, names="value")
 
     @property
     def value(self) -> Any:
         """The parameter's value: whole where it must be, a list where it is one."""
         if self.parameter.kind == "multi":
             return [item.description for item in self._inputs if item.value]
-        value = self._inputs[0].value
-        return _whole(value) if self.parameter.kind == "int" else value
+        return self._inputs[0].value
 
     @value.setter
     def value(self, value: Any) -> None:
         if self.parameter.kind == "multi":
             for item in self._inputs:
                 item.value = item.description in value
-        else:
-            self._inputs[0].value = value
+            return
+        if isinstance(self.widget, widgets.SelectionSlider):
+            self._add_stop(value)
+        self._inputs[0].value = value
 
     def observe(self, changed: Callable[[Any], None]) -> None:
         """Have a function called after each change."""
         for item in self._inputs:
             item.observe(changed, names="value")
 
-    def enable(self, on: bool) -> None:
-        """Let the control be used, or not."""
-        for item in self._inputs:
-            item.disabled = not on
-
-    def _snap(self, change: Any) -> None:
-        """Show the value that is meant: a log slider's own are 50,118.7 and the like."""
-        if isinstance(change.owner, widgets.FloatLogSlider):
-            change.owner.value = self._snapped(change.new)
-
-    def _snapped(self, value: float) -> float:
-        digits = 2 if self._is_dragged(value) else 15  # what was typed stays as it was typed
-        rounded = float(f"{value:.{digits}g}")
-        return float(_whole(rounded)) if self.parameter.kind == "int" else rounded
-
-    def _is_dragged(self, value: float) -> bool:
-        steps = (math.log10(value) - math.log10(self.parameter.low or 1)) / _STEP
-        return abs(steps - round(steps)) < 1e-6
+    def _add_stop(self, value: float) -> None:
+        """Have a stop for a value that a slider would else jump over."""
+        stops = {stop for _, stop in self.widget.options} | {value}
+        if len(stops) > len(self.widget.options):
+            self.widget.options = [(_written(stop), stop) for stop in sorted(stops)]
 
 
 class Controls:
@@ -134,14 +120,9 @@ def _number(parameter: Parameter) -> tuple[widgets.Widget, list[widgets.Widget]]
     if low is None or high is None:
         made = widgets.IntText(**shared) if is_whole else widgets.FloatText(**shared)
     elif parameter.scale == "log" and low > 0:
-        made = widgets.FloatLogSlider(
-            **shared,
-            base=10,
-            min=math.log10(low),
-            max=math.log10(high),
-            step=_STEP,
-            readout_format=",.0f" if is_whole else ".3g",
-        )
+        # A log slider of floats shows 50,118.7 where 50,000 is meant; this one has round stops.
+        stops = _stops(low, high, parameter.default, is_whole)
+        made = widgets.SelectionSlider(**shared, options=[(_written(stop), stop) for stop in stops])
     elif is_whole and high - low > _SLIDER_SPAN:
         made = widgets.BoundedIntText(**shared, min=int(low), max=int(high))
     elif is_whole:
@@ -178,17 +159,25 @@ def _several(parameter: Parameter) -> tuple[widgets.Widget, list[widgets.Widget]
             description=choice,
             tooltip=parameter.description,
             indent=False,
-            layout=widgets.Layout(width="49%", min_width="0"),
+            layout=widgets.Layout(width="44%", min_width="0", height="24px"),
         )
         for choice in parameter.choices
     ]
-    name = widgets.Label(parameter.label, layout=widgets.Layout(width="100%"))
+    name = widgets.Label(parameter.label, layout=widgets.Layout(width="100%", height="24px"))
     rows = widgets.HBox(ticks, layout=widgets.Layout(flex_flow="row wrap", width="100%"))
     return widgets.VBox([name, rows]), ticks
 
 
-def _whole(value: float) -> int:
-    return int(round(value))
+def _stops(low: float, high: float, default: float, is_whole: bool) -> list[float]:
+    """Return round numbers from ``low`` to ``high``, both and the default among them."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    stops = {step * 10.0**decade for decade in decades for step in _ROUND}
+    stops = {float(f"{stop:.3g}") for stop in stops if low < stop < high} | {low, high, default}
+    return sorted({round(stop) for stop in stops if stop == round(stop)} if is_whole else stops)
+
+
+def _written(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:,g}"
 
 
 _MAKERS: dict[str, Callable[[Parameter], tuple[widgets.Widget, list[widgets.Widget]]]] = {

@@ -16,18 +16,20 @@ from lab.plots import reading
 STYLE = """<style>
 .exchange-lab { color: var(--jp-ui-font-color1, #202124); font-size: 13px; }
 .exchange-lab img { display: block; width: 100%; height: auto; background: white; }
-.exchange-lab .figure { max-width: 760px; }
+.exchange-lab .figure { max-width: 650px; }
 .exchange-lab table { border-collapse: collapse; font-size: 12px; margin: 0; width: auto;
   color: var(--jp-ui-font-color1, #202124); background: transparent; }
 .exchange-lab table caption { display: none; }
-.exchange-lab th, .exchange-lab td { padding: 1px 12px 1px 0; text-align: right; border: 0;
+.exchange-lab th, .exchange-lab td { padding: 1px 12px 1px 0 !important; line-height: 1.45;
+  text-align: right; border: 0;
   border-bottom: 1px solid var(--jp-border-color2, #e0e0e0); white-space: nowrap;
   font-variant-numeric: tabular-nums; }
 .exchange-lab th { font-weight: normal; color: var(--jp-ui-font-color2, #5f6368); }
 .exchange-lab .name { text-align: left; }
 .exchange-lab .scroll { overflow-x: auto; }
 .exchange-lab h4 { margin: 0; font-size: 15px; font-weight: 600; line-height: 1.4; }
-.exchange-lab .quiet { color: var(--jp-ui-font-color2, #5f6368); line-height: 1.4; }
+.exchange-lab .quiet { color: var(--jp-ui-font-color2, #5f6368); line-height: 1.4;
+  overflow-wrap: anywhere; white-space: normal; }
 .exchange-lab .verdict { padding: 3px 10px; line-height: 1.4;
   border-left: 4px solid var(--jp-success-color1, #00755a); }
 .exchange-lab .shaky { border-left-color: var(--jp-warn-color1, #c44f00); }
@@ -41,11 +43,11 @@ STYLE = """<style>
 .exchange-lab .copy button { font-size: 12px; padding: 1px 8px; cursor: pointer;
   color: var(--jp-ui-font-color1, #202124); background: var(--jp-layout-color2, #f4f5f6);
   border: 1px solid var(--jp-border-color1, #c0c0c0); }
-.exchange-lab-fold .lm-Widget, .exchange-lab-fold .jupyter-widget-Collapse-contents
-  { padding: 2px 0; border: 0; }
-.exchange-lab-fold .jupyter-widget-Collapse-header { padding: 3px 6px; }
+.exchange-lab-fold .jupyter-widget-Collapse-contents
+  { padding: 2px 0 !important; border: 0 !important; }
+.exchange-lab-fold .jupyter-widget-Collapse-header { padding: 2px 6px !important; }
 .exchange-lab-tabs > .widget-tab-contents, .exchange-lab-tabs .jupyter-widget-tab-contents
-  { padding: 2px 0 0; border: 0; overflow: hidden; }
+  { padding: 2px 0 0 !important; border: 0 !important; overflow: hidden; }
 </style>"""
 
 

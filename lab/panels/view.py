@@ -16,7 +16,7 @@ from lab.panels import markup
 from lab.plots import reading
 from lab.units import percentile
 
-SIZE = (7.6, 4.0)  # inches: what is left of a laptop's screen beside the controls
+SIZE = (7.6, 3.75)  # inches: what is left of a laptop's screen beside the controls
 HIGHEST = (90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99, 99.995, 99.999)
 EARLIER_MOST = 5
 _OPENS_AT = 99.99
@@ -28,6 +28,7 @@ class View:
 
     def __init__(self) -> None:
         self.runs: list[Result] = []
+        self._drawn: dict[tuple[Any, ...], str] = {}
         self.tabs = widgets.Tab([])
         self.tabs.add_class("exchange-lab-tabs")
         self.highest = widgets.SelectionSlider(
@@ -55,6 +56,7 @@ class View:
     def show(self, runs: list[Result]) -> None:
         """Show a result, and earlier ones behind it."""
         self.runs = runs
+        self._drawn.clear()
         self._offer_kinds()
         self._offer_cases()
         self._show_case()
@@ -88,8 +90,8 @@ class View:
         if list(self.case.options) != found:
             chosen = self.case.value
             self.case.options = found
-            if chosen in found:
-                self.case.value = chosen
+            if found:
+                self.case.value = chosen if chosen in found else found[0]
         self.choices.layout.display = "" if found else "none"
 
     def _show_case(self, _: Any = None) -> None:
@@ -100,15 +102,18 @@ class View:
         kind = self.kind
         if kind is None:
             return
+        chosen = (kind, self.highest.value, self.case.value)
+        if chosen not in self._drawn:
+            self._drawn[chosen] = self._figure(*chosen)
+        self.tabs.children[self.tabs.selected_index or 0].value = self._drawn[chosen]
+
+    def _figure(self, kind: str, highest: float, case: str | None) -> str:
         if kind == "throughput":
             figure = plots.throughput(self.runs, size=SIZE)
         else:
             draw = plots.percentiles if kind == "percentiles" else plots.histogram
-            chosen: Any = {"highest": self.highest.value, "case": self.case.value}
-            figure = draw(self.runs, size=SIZE, **chosen)
-        alt = plots.alt_text(self.runs, kind, self.case.value)
-        index = self.tabs.selected_index or 0
-        self.tabs.children[index].value = markup.figure(plots.to_png(figure), alt)
+            figure = draw(self.runs, highest=highest, case=case, size=SIZE)
+        return markup.figure(plots.to_png(figure), plots.alt_text(self.runs, kind, case))
 
 
 class EarlierRuns:

@@ -26,6 +26,8 @@ THROUGHPUT = "throughput"  # the metric that is a rate
 WHOLE = "all"  # the case that holds every command of a run
 # An estimate of a quantile needs some samples above it; with ten its error is about a third.
 _SAMPLES_ABOVE = 10
+# Runs of the same code that differ by more say nothing about the code there.
+_AGREEMENT = 1.5
 _MARKS = "①②③④⑤⑥⑦⑧⑨⑩"
 
 
@@ -172,7 +174,8 @@ def legend(runs: Sequence[Result]) -> list[str]:
 def doubt(runs: Sequence[Result], case: str) -> str:
     """Say beyond which percentile nothing can be told, and why; and whether the run was shaky."""
     percent, why = horizon(runs, case)
-    words = [f"cannot tell beyond {percentile(percent)}: {why}"] if why else []
+    limit = f"cannot tell beyond {percentile(percent)}" if percent else "cannot tell anything"
+    words = [f"{limit}: {why}"] if why else []
     verdict = runs[0].verdict
     if not verdict.stable:
         words.append(f"not stable: {verdict.reason}")
@@ -182,16 +185,32 @@ def doubt(runs: Sequence[Result], case: str) -> str:
 def horizon(runs: Sequence[Result], case: str) -> tuple[float, str]:
     """Return the percentile up to which the code, not the machine, is measured, and the reason.
 
-    Two things end it: too few commands above, and runs of the same code that differ by more than
-    half from each other there.
+    Two things end it: too few times above, and runs of the same code that differ from each other
+    by more than half.
     """
     timed = [item for item in runs[0].measurements if item.case == case and item.histogram]
     most = max((item.samples for item in timed), default=0)
     if most == 0:
         return 100.0, ""
     rare = _floored(100.0 * (1.0 - _SAMPLES_ABOVE / max(most, _SAMPLES_ABOVE)))
-    why = f"only {_SAMPLES_ABOVE} of {amount(most)} times lie above"
-    return rare, why
+    ends = [(rare, f"only {_SAMPLES_ABOVE} of {amount(most)} times lie above")]
+    return min([*ends, *filter(None, map(_disagreement, timed))], key=lambda end: end[0])
+
+
+def _disagreement(item: Measurement) -> tuple[float, str] | None:
+    """Return the last percentile at which a rival's runs agree, and by how much they differ next.
+
+    Percentiles below the median say nothing about a tail; the largest value never repeats.
+    """
+    agreed = 0.0
+    for name, (low, high) in item.spread.items():
+        if name == "max":
+            continue
+        if high > _AGREEMENT * max(low, 1.0):
+            apart = f"{high / max(low, 1.0):.2g} times"
+            return agreed, f"at {name} the same code ({item.rival}) differs by {apart} between runs"
+        agreed = float(name)
+    return None
 
 
 def _floored(percent: float) -> float:
