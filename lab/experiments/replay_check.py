@@ -8,6 +8,7 @@ and nothing may trade that did not trade that day.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -30,6 +31,8 @@ _EVENTS_SPARE = 4_096  # looked through when less than this is left
 _CHUNK = 4_096  # commands a call where no row is compared
 _ROWS_BETWEEN_LOOKS = 256  # at the time, to say four times a second how far it is
 _REPORT_EVERY_S = 0.25
+
+Stamp = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,8 @@ def script_of(path: Path, form: str, book: Path | None, check: bool, report: Rep
     """
     format_named(form)
     report("starting", 0, 0, f"reading {path.name}")
-    stamp = tuple(_stamp(file) for file in (path, book) if file is not None)
-    script = _read(path, form, book, stamp)
+    stamps = _stamps(path.parent) + (_stamps(book.parent) if book else ())
+    script = _read(path, form, book, stamps)
     if check and not len(script.ends):
         raise InputError(
             f"{path} has no recorded book beside it, so there is nothing to check against; "
@@ -114,8 +117,8 @@ def script_of(path: Path, form: str, book: Path | None, check: bool, report: Rep
 
 
 @lru_cache(maxsize=1)
-def _read(path: Path, form: str, book: Path | None, stamp: tuple[tuple[int, int], ...]) -> Script:
-    """Read a day; ``stamp`` is there so that a file that has changed is read again."""
+def _read(path: Path, form: str, book: Path | None, stamps: tuple[Stamp, ...]) -> Script:
+    """Read a day; ``stamps`` is there so that files that have changed are read again."""
     entry = format_named(form)
     return _function(entry.script)(_function(entry.reader)(path, book))
 
@@ -126,19 +129,27 @@ def _function(where: str) -> Callable[..., Any]:
     return getattr(import_module(module), name)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    """Return what changes when a file does; of one that is not there, reading will tell."""
-    try:
-        status = path.stat()
-    except OSError:
-        return (0, 0)
-    return (status.st_mtime_ns, status.st_size)
+def _stamps(folder: Path) -> tuple[Stamp, ...]:
+    """Return what changes when a file of a folder does: a day's companion is found by its name."""
+    if not folder.is_dir():  # reading will tell
+        return ()
+    files = [(entry.name, entry.stat()) for entry in os.scandir(folder) if entry.is_file()]
+    return tuple(sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in files))
 
 
 def replayed(
     script: Script, path: Path, engine_name: str, check: bool, report: Report
 ) -> ReplayReport:
-    """Run a script through a new engine and return what was found."""
+    """Run a script through a new engine and return what was found.
+
+    Raises
+    ------
+    InputError
+        There is no engine of that name.
+    """
+    if engine_name not in IMPLEMENTATIONS:
+        names = ", ".join(IMPLEMENTATIONS)
+        raise InputError(f"there is no engine {engine_name!r}; choose one of {names}")
     report("compiling", 0, 0, engine_name)
     engine = IMPLEMENTATIONS[engine_name].create(orders=script.orders_max)
     player = _Player(script, engine)

@@ -99,7 +99,7 @@ def timed(
 
     Parameters and result are those of ``matching_task.throughput`` and ``latency``.
     """
-    known = {"room": room, "events": events, "engine": engine, "batch": batch}
+    known: dict[str, Any] = {"room": room, "events": events, "engine": engine, "batch": batch}
     whole = throughput(say, preload, commands, seconds=seconds / 2, **known)
     single = latency(
         *(say, preload, commands, actions),

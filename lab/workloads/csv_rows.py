@@ -142,9 +142,11 @@ def _number(text, place, end, decimals):
             if code != _ZERO:
                 return _TOO_FINE, value, place
         else:
-            if value >= _TENTH_OF_LARGEST:
+            digit = np.int64(code) - _ZERO
+            # 2**63 - 1 itself ends in 7 and is how some files say that there is no price
+            if value > _TENTH_OF_LARGEST or (value == _TENTH_OF_LARGEST and digit > 7):
                 return _TOO_LARGE, value, place
-            value = value * 10 + (np.int64(code) - _ZERO)
+            value = value * 10 + digit
             digits += 1
             if behind_point >= 0:
                 behind_point += 1
@@ -152,7 +154,7 @@ def _number(text, place, end, decimals):
     if digits == 0:
         return _NOT_A_NUMBER, value, place
     for _ in range(max(behind_point, 0), decimals):
-        if value >= _TENTH_OF_LARGEST:
+        if value > _TENTH_OF_LARGEST:
             return _TOO_LARGE, value, place
         value *= 10
     return _FINE, -value if negative else value, place
