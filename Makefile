@@ -7,7 +7,7 @@ unexport PYTHONPATH PYTHONHOME
 
 python := .venv/bin/python
 pip := $(python) -m pip --disable-pip-version-check --no-input
-kernels := $(shell find engines lab/workloads lab/measure lab/warm.py -name '*.py' 2>/dev/null)
+kernels := $(shell find engines lab/hardware lab/measure lab/workloads lab/warm.py -name '*.py' 2>/dev/null)
 
 # The stamp .venv/.installed holds the checkout's path. It goes first and comes back last, so what
 # an interrupted run leaves never looks finished. Without it, or when the checkout was moved, or its
@@ -48,7 +48,7 @@ setup: .venv/.compiled
 
 .venv/.compiled: .venv/.installed $(kernels)
 	@rm -f $@
-	@echo "[4/4] compiling the kernels into the cache"
+	@echo "[4/4] compiling the kernels into the cache (half a minute the first time)"
 	@$(python) -m lab.warm
 	@touch $@
 

@@ -5,7 +5,8 @@ of what the experiments do with it, because Numba compiles for the types it meet
 this takes a few seconds.
 
 Numba looks only at a kernel's own file to tell whether the cached code is stale, not at the files
-of the functions it calls. So all of this checkout's cached code is dropped when any source changed.
+of the functions and constants it takes in. ``engines`` puts the digest of its sources into the name
+of the cache folder; lab's kernels are dropped here when one of lab's sources changed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from lab.workloads.order_flow import Flow
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+KERNEL_FOLDERS = ("lab/hardware", "lab/measure", "lab/workloads")
 LIVE_ORDERS, MESSAGES, SYMBOLS = 300, 2_000, 2
 
 
@@ -94,7 +96,7 @@ def _warm_engine(name: str) -> None:
 
 
 def drop_stale_code(cache: Path, checkout: Path = CHECKOUT) -> bool:
-    """Forget a checkout's compiled code if a source changed since it was compiled.
+    """Forget the compiled code of a checkout's lab if a source changed since it was compiled.
 
     Parameters
     ----------
@@ -106,24 +108,19 @@ def drop_stale_code(cache: Path, checkout: Path = CHECKOUT) -> bool:
     Returns
     -------
     bool
-        Whether anything was stale.
+        Whether the code was stale, or never compiled.
     """
-    sources = _kernel_sources(checkout)
+    folders = [checkout / name for name in KERNEL_FOLDERS]
+    sources = [path for folder in folders for path in sorted(folder.glob("*.py"))]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     stamp = cache / f"{_cache_name(checkout)}.sources"
     if stamp.exists() and stamp.read_text() == digest:
         return False
-    for folder in {path.parent for path in sources}:
+    for folder in folders:
         shutil.rmtree(cache / _cache_name(folder), ignore_errors=True)
     cache.mkdir(parents=True, exist_ok=True)
     stamp.write_text(digest)
     return True
-
-
-def _kernel_sources(checkout: Path) -> list[Path]:
-    """All of engines, whose records and codes end up in kernels, and what of lab is compiled."""
-    lab = [path for path in checkout.glob("lab/**/*.py") if "numba" in path.read_text("utf-8")]
-    return sorted([*checkout.glob("engines/**/*.py"), *lab])
 
 
 def _cache_name(folder: Path) -> str:
@@ -134,8 +131,7 @@ def _cache_name(folder: Path) -> str:
 def main() -> None:
     """Compile all groups, one line each."""
     work = groups()
-    if drop_stale_code(Path(os.environ["NUMBA_CACHE_DIR"])):
-        print(f"      {len(work)} groups of kernels, about a minute in all", flush=True)
+    drop_stale_code(Path(os.environ["NUMBA_CACHE_DIR"]))
     for number, (name, warm) in enumerate(work.items(), start=1):
         print(f"      compiling {number}/{len(work)} {name} … ", end="", flush=True)
         start = time.monotonic()
