@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from engines.errors import MeasurementError
+from lab.experiments.known_answers import answer_for
 from lab.experiments.matching_task import Say, latency, throughput
 from lab.experiments.replay_check import ACTION_NAMES, actions_of, replayed, script_of
 from lab.hardware.clock import calibrate
 from lab.measure.progress import Phase
 from lab.measure.runner import Bench, Task
+from lab.workloads.order_flow import Flow
 from lab.workloads.script import Script
 
 
@@ -41,13 +43,14 @@ def prepare_replay(
     # what seeds the book is not part of the day
     seed = int(script.ends[0]) if script.first_row else 0
     preload, commands = script.commands[:seed], script.commands[seed:]
+    flow = Flow(day.name, preload, commands, actions_of(commands), script.orders_max, symbols=1)
     shared = {"preload": bench.share(preload), "commands": bench.share(commands)}
-    room = {"orders": script.orders_max, "symbols": 1}
+    room = {"orders": flow.orders_max, "symbols": flow.symbols}
     oracle = Task("lab.experiments.matching_task:expect", {"room": room}, shared)
-    answer = bench.run(oracle, "the reference's answer")
+    answer = answer_for(flow, lambda: bench.run(oracle, "the reference's answer"))
     bench.expect(answer["digest"])
     bench.note(_checked(bench, script, day, engines[-1]))
-    shared |= {"actions": bench.share(actions_of(commands))}
+    shared |= {"actions": bench.share(flow.actions)}
     clock = calibrate()
     known = {
         "room": room,
