@@ -136,7 +136,7 @@ class SortedArray(MatchingEngine):
 
     def _run(self, side: int, symbol: int) -> tuple[int, int]:
         """Return where a symbol's orders begin and end on a side."""
-        rank = self._book.rank[side, : self._book.counts[side]]
+        rank, symbol = self._book.rank[side, : self._book.counts[side]], int(symbol)
         low, high = np.searchsorted(rank, [symbol << 32, (symbol + 1) << 32])
         return int(low), int(high)
 
