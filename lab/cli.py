@@ -152,9 +152,11 @@ def list_(as_json: bool) -> None:
     engines = [(e.name, e.add, e.cancel, e.best, e.summary) for e in IMPLEMENTATIONS.values()]
     print(table(("engine", "add", "cancel", "next best", "what it is"), engines))
     print()
-    print(table(("flow", "what it is"), [(flow.name, flow.summary) for flow in FLOWS.values()]))
+    print(
+        table(("order flow", "what it is"), [(flow.name, flow.summary) for flow in FLOWS.values()])
+    )
     print()
-    print(table(("format", "what it is"), [(f.name, f.summary) for f in FORMATS.values()]))
+    print(table(("day from", "what it is"), [(f.name, f.summary) for f in FORMATS.values()]))
     print("\nlab run EXPERIMENT --help shows what can be set")
 
 

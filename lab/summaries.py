@@ -10,6 +10,7 @@ from lab.terminal import table
 from lab.units import quantity
 
 if TYPE_CHECKING:
+    from lab.experiments.replay_check import ReplayReport
     from lab.measure.comparison import SideBySide
     from lab.measure.result import Result
 
@@ -84,19 +85,17 @@ def result_text(result: Result) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def replay_text(replays: Sequence[Any], checked: bool) -> str:
+def replay_text(replays: Sequence[ReplayReport], checked: bool) -> str:
     """Return replays as a table, and the first difference of each that has one."""
     rows, differences = [], []
-    for outcome in replays:
-        row = outcome.as_dict()
-        books = f"{row['rows_equal']:,} of {row['rows_checked']:,}" if checked else "not checked"
-        queues = f"{row['fifo_equal']:,} of {row['fifo_checked']:,}" if checked else "not checked"
-        seconds = f"{outcome.seconds:.2f} s"
-        messages = f"{row['messages']:,}"
-        rows.append((row["engine"], messages, books, queues, seconds, row["digest"]))
-        if row["first_difference"]:
-            differences.append(f"{row['engine']}: first difference {row['first_difference']}")
-    head = ("engine", "messages", "rows equal", "queues equal", "time", "digest")
+    for done in replays:
+        books = f"{done.rows_equal:,} of {done.rows_checked:,}" if checked else "not checked"
+        queues = f"{done.fifo_equal:,} of {done.fifo_checked:,}" if checked else "not checked"
+        seconds = f"{done.seconds:.2f} s"
+        rows.append((done.engine, f"{done.messages:,}", books, queues, seconds, done.digest))
+        if done.first_difference:
+            differences.append(f"{done.engine}: first difference {done.first_difference}")
+    head = ("engine", "read", "rows equal", "queues equal", "time", "digest")
     return "\n".join([table(head, rows, right=(1, 2, 3, 4)), *differences])
 
 
