@@ -138,7 +138,10 @@ EXPERIMENTS: dict[str, Experiment] = {
             "a day's messages as commands through every engine, then checked against its book",
             "matching",
             "lab.experiments.replay:replay",
-            {"smoke": {}, "full": {}},
+            {
+                "smoke": dict(engines=_ENGINES, rounds=1, seconds=0.02),
+                "full": dict(engines=_ENGINES, rounds=7, seconds=1.0),
+            },
         ),
     )
 }

@@ -224,9 +224,10 @@ def _one_line(model: type[BaseModel], problem: Any) -> str:
         return f"parameter {name} is unknown; {_choose(name, tuple(by_name))}"
     parameter, value = by_name[name], problem["input"]
     remedy = f"choose {_range(parameter)}"
-    if problem["type"] == "greater_than_equal":
+    is_number = value == value  # nan is below no bound and above none
+    if problem["type"] == "greater_than_equal" and is_number:
         return f"{name} {value} is below {_plain(parameter.low)}; {remedy}"
-    if problem["type"] == "less_than_equal":
+    if problem["type"] == "less_than_equal" and is_number:
         return f"{name} {value} is above {_plain(parameter.high)}; {remedy}"
     if problem["type"] == "literal_error":
         return f"{name} {value} is unknown; {_choose(str(value), parameter.choices)}"

@@ -77,7 +77,7 @@ class Job:
     @property
     def seconds(self) -> float:
         """How long it has run."""
-        if self.state == "waiting":
+        if not self._start_s:
             return 0.0
         return (self._end_s or time.monotonic()) - self._start_s
 

@@ -1,0 +1,376 @@
+"""Measured processes: fresh, interleaved, checked, and gone when they must be."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engines.errors import InputError, MeasurementError
+from engines.messages import COMMAND
+from lab.measure.job import Job
+from lab.measure.lifeline import environment, python
+from lab.measure.runner import Bench, Task
+from lab.measure.shared import SharedArray
+from lab.measure.tally import Run, comparisons_of, measurements_of
+from lab.measure.verdict import Surroundings, judge
+
+GONE_S = 0.3
+TASKS = """
+import os, signal, time
+from engines.errors import InputError
+
+def reading(value, unit="per_second"):
+    return {"case": "all", "metric": "throughput", "unit": unit, "value": value, "samples": 1}
+
+def quick(say, value):
+    say("measuring")
+    print("what a task prints harms nobody")
+    return {"readings": [reading(value)], "digests": ["right"], "pid": os.getpid()}
+
+def total(say, numbers, records):
+    numbers[0] = 99
+    return {"readings": [], "digests": [], "sum": int(numbers.sum()), "names": records.dtype.names}
+
+def cpus(say):
+    return {"readings": [], "digests": [], "cpus": sorted(os.sched_getaffinity(0))}
+
+def refuses(say):
+    raise InputError("prices 0 is too few; choose more")
+
+def breaks(say):
+    raise ValueError("our own mistake")
+
+def is_killed(say):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def sleeps(say):
+    say("measuring")
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(autouse=True)
+def tasks(tmp_path, monkeypatch) -> None:
+    """A module of tasks that measured processes can import."""
+    (tmp_path / "some_tasks.py").write_text(TASKS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+@pytest.fixture
+def phases() -> list[tuple]:
+    return []
+
+
+@pytest.fixture
+def bench(phases) -> Iterator[Bench]:
+    with Bench(lambda *told: phases.append(told)) as bench:
+        yield bench
+
+
+def task(name: str, **arguments) -> Task:
+    return Task(f"some_tasks:{name}", arguments)
+
+
+def test_every_rival_runs_twice_a_round_in_a_fresh_process_and_a_random_order(bench, phases):
+    tasks = {name: task("quick", value=value) for name, value in (("a", 1.0), ("b", 2.0))}
+    bench.compare(tasks, case="all", rounds=3, core=-1, seed=4)
+    assert [(run.rival, run.round) for run in bench.runs] == [
+        (rival, number) for rival in "ab" for number in (0, 0, 1, 1, 2, 2)
+    ]
+    pids = [run.outcome["pid"] for run in bench.runs]
+    assert len(set(pids)) == 12 and os.getpid() not in pids
+    started = [detail.split(",")[0] for phase, _, _, detail in phases if phase == "starting"]
+    blocks = [started[first : first + 4] for first in (0, 4, 8)]
+    assert all(sorted(block) == ["a", "a", "b", "b"] for block in blocks)
+    assert len({tuple(block) for block in blocks}) > 1
+    assert phases[-1] == ("measuring", 11, 12, started[-1] + ", run 6 of 6")
+
+
+def test_shared_arrays_are_the_same_memory_in_every_process(bench):
+    numbers = bench.share(np.arange(10))
+    records = bench.share(np.zeros(3, COMMAND))
+    outcome = bench.run(Task("some_tasks:total", {}, {"numbers": numbers, "records": records}), "")
+    assert outcome["sum"] == 45 + 99
+    assert numbers.array[0] == 99
+    assert tuple(outcome["names"]) == COMMAND.names
+
+
+def test_an_empty_array_can_be_shared():
+    shared = SharedArray.of(np.zeros(0, COMMAND))
+    assert len(SharedArray.open(shared.ticket()).array) == 0
+    shared.close()
+
+
+def test_a_process_is_pinned_when_asked(bench):
+    cpu = max(os.sched_getaffinity(0))
+    assert bench.run(task("cpus"), "", core=cpu)["cpus"] == [cpu]
+    assert bench.run(task("cpus"), "")["cpus"] == sorted(os.sched_getaffinity(0))
+
+
+def test_a_cpu_that_is_not_there_is_refused_before_anything_starts(bench, phases):
+    with pytest.raises(InputError, match="core 1000 cannot be used here; choose from"):
+        bench.run(task("cpus"), "", core=1000)
+    assert phases == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("refuses", "^prices 0 is too few; choose more$"),
+        ("breaks", r"^the measured process \(heap\) failed: ValueError: our own mistake$"),
+        ("is_killed", r"^the measured process \(heap\) was killed by signal 9; .*memory"),
+        ("is_missing", "has no attribute 'is_missing'$"),
+    ],
+)
+def test_how_a_process_ended_is_said_in_one_line(bench, name, message):
+    with pytest.raises(MeasurementError, match=message):
+        bench.run(task(name), "heap")
+
+
+# -- from readings to a verdict -----------------------------------------------------------------
+
+
+def runs_of(**values_by_rival: list[list[float]]) -> list[Run]:
+    """Return runs of the rivals, their values by round."""
+    return [
+        Run(rival, number, outcome_of(value))
+        for rival, rounds in values_by_rival.items()
+        for number, values in enumerate(rounds)
+        for value in values
+    ]
+
+
+def outcome_of(value: float, digest: str = "right", cpu_share: float = 1.0) -> dict:
+    reading = {"case": "all", "metric": "throughput", "unit": "per_second", "value": value}
+    return {
+        "readings": [reading | {"samples": 1}],
+        "digests": [digest],
+        "cpu_share": cpu_share,
+        "switches": 0,
+    }
+
+
+class Quiet(Surroundings):
+    """A machine that nobody else uses."""
+
+    def __init__(self) -> None:
+        super().__init__(load_at_start=0.0, _ticks_at_start=[])
+
+    def steal(self) -> float:
+        return 0.0
+
+
+def verdict_of(runs: list[Run], surroundings: Surroundings | None = None):
+    measurements = measurements_of(runs, "right")
+    comparisons = comparisons_of(runs, "all")
+    return judge(runs, measurements, comparisons, "all", surroundings or Quiet())
+
+
+ROUNDS = [[100.0, 102.0], [101.0, 100.0], [99.0, 101.0], [100.0, 100.0], [98.0, 99.0]]
+TENFOLD = [[10 * value for value in pair] for pair in ROUNDS]
+
+
+def test_a_clear_difference_is_said_with_its_interval_and_the_noise():
+    runs = runs_of(heap=ROUNDS, ladder=TENFOLD)
+    found = next(item for item in comparisons_of(runs, "all") if item.rival != item.baseline)
+    assert (found.rival, found.baseline, found.clear) == ("ladder", "heap", True)
+    assert found.ratio == pytest.approx(10)
+    assert found.words == "faster by 10 times (10 to 10); noise ±2 %"
+    verdict = verdict_of(runs)
+    assert verdict.stable
+    assert verdict.finding == (
+        "ladder handles 1 k commands a second, faster than heap by 10 times (10 to 10); "
+        "noise floor ±2 %"
+    )
+
+
+def test_equal_rivals_are_not_told_apart_and_each_is_compared_with_itself():
+    runs = runs_of(heap=ROUNDS, ladder=[pair[::-1] for pair in ROUNDS])
+    comparisons = comparisons_of(runs, "all")
+    assert not any(item.clear for item in comparisons)
+    assert [item.rival for item in comparisons if item.rival == item.baseline] == ["heap", "ladder"]
+    assert "nothing tells it from" in verdict_of(runs).finding
+
+
+def test_a_wrong_digest_voids_a_number_however_fast():
+    runs = runs_of(heap=ROUNDS, ladder=TENFOLD)
+    runs[-1] = Run("ladder", 4, outcome_of(990, digest="wrong"))
+    by_rival = {item.rival: item for item in measurements_of(runs, "right")}
+    assert by_rival["heap"].digest_ok and not by_rival["ladder"].digest_ok
+    assert by_rival["ladder"].digest == "wrong"
+    verdict = verdict_of(runs)
+    assert not verdict.stable and "ladder gave other events" in verdict.reason
+    assert "heap handles" in verdict.finding and "ladder" not in verdict.finding
+
+
+def busy() -> Surroundings:
+    return Surroundings(load_at_start=1_000.0)
+
+
+@pytest.mark.parametrize(
+    ("runs", "surroundings", "reason", "remedy"),
+    [
+        (runs_of(heap=ROUNDS[:1]), None, "1 round tells too little", "run 3 rounds or more"),
+        (
+            runs_of(heap=[[100, 130], [130, 100], [100, 130]]),
+            None,
+            "heap differs from itself by ±30 %",
+            "pin to a core",
+        ),
+        (
+            runs_of(heap=[[value, value] for value in (100, 105, 140, 150)]),
+            None,
+            "moved by 4",
+            "close other programs",
+        ),
+        (
+            [Run("heap", number // 2, outcome_of(100, cpu_share=0.8)) for number in range(6)],
+            None,
+            "had a processor for 80 % of the time only",
+            "pin to a core",
+        ),
+        (runs_of(heap=ROUNDS), busy(), "busy at the start", "close other programs"),
+    ],
+)
+def test_a_shaky_number_says_so_why_and_what_to_do(runs, surroundings, reason, remedy):
+    verdict = verdict_of(runs, surroundings)
+    assert not verdict.stable
+    assert reason in verdict.reason
+    assert remedy in verdict.remedy
+
+
+# -- ends -----------------------------------------------------------------------------------------
+
+LONG = {"engines": ["price_ladder"], "messages": 50_000, "live_orders": 1_000, "seconds": 50}
+
+
+def processes_of_session(session: int) -> list[int]:
+    """Return the processes of a session, by the kernel's own list."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session and fields[0] != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def wait_until(condition, seconds: float) -> float:
+    """Wait for a condition; return how long it took."""
+    start_s = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start_s < seconds, f"not so within {seconds} s"
+        time.sleep(0.005)
+    return time.monotonic() - start_s
+
+
+def lab_run(folder: Path) -> subprocess.Popen[str]:
+    """Start ``lab run`` and wait until its measured process measures."""
+    words = ["-m", "lab", "run", "matching_throughput", "--folder", str(folder), "--json"]
+    for name, value in LONG.items():
+        words += [f"--{name.replace('_', '-')}", str(value if name != "engines" else value[0])]
+    process = subprocess.Popen(
+        python(*words),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        told = json.loads(line)
+        if told["phase"] == "measuring" and told["total"]:
+            return process
+    raise AssertionError(f"it ended with {process.wait()}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_no_process_and_no_file(tmp_path, number):
+    process = lab_run(tmp_path / "results")
+    assert len(processes_of_session(process.pid)) == 2
+    os.kill(process.pid, number)
+    assert process.wait(5) == 130
+    assert processes_of_session(process.pid) == []
+    assert not (tmp_path / "results").exists()
+
+
+def test_measured_processes_die_with_a_parent_that_is_killed(tmp_path):
+    process = lab_run(tmp_path)
+    process.kill()
+    wait_until(lambda: not processes_of_session(process.pid), GONE_S)
+    process.wait()
+
+
+def test_a_cancelled_job_is_gone_within_three_tenths_of_a_second(tmp_path):
+    phases, ends = [], []
+    job = Job(
+        "matching_throughput",
+        LONG,
+        on_progress=lambda job: phases.append(job.message),
+        on_end=lambda job: ends.append(job.state),
+        folder=tmp_path / "results",
+    )
+    job.start()
+    wait_until(lambda: phases and phases[-1].startswith("measuring: price_ladder"), 60)
+    assert job._process is not None
+    session = job._process.pid
+    assert len(processes_of_session(session)) == 2
+    start_s = time.monotonic()
+    job.cancel()
+    assert time.monotonic() - start_s < 0.05
+    wait_until(lambda: not processes_of_session(session), GONE_S)
+    with pytest.raises(MeasurementError, match="the run was cancelled"):
+        job.wait(5)
+    assert (job.state, ends, job.result) == ("cancelled", ["cancelled"], None)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_job_that_is_cancelled_before_it_starts_starts_nothing():
+    job = Job("matching_throughput", LONG)
+    job.cancel()
+    assert job.state == "cancelled" and job.seconds == 0
+    with pytest.raises(MeasurementError, match="the job is cancelled; make a new one"):
+        job.start()
+
+
+def test_a_job_names_its_phase_at_once_and_says_a_mistake_in_one_line():
+    job = Job("matching_throughput", {"live_orders": 7})
+    job.start()
+    assert job.state == "running" and job.phase == "starting"
+    with pytest.raises(MeasurementError, match="^live_orders 7 is below 100; choose 100..1000000$"):
+        job.wait(30)
+    assert job.state == "failed"
+
+
+def test_all_processes_of_a_job_die_with_the_notebooks_kernel(tmp_path):
+    program = f"""
+import time
+from lab.measure.job import Job
+job = Job("matching_throughput", {LONG!r}, folder={str(tmp_path)!r},
+          on_progress=lambda job: print(job.message, job._process.pid, flush=True))
+job.start()
+time.sleep(60)
+"""
+    kernel = subprocess.Popen(
+        [sys.executable, "-c", program], env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    assert kernel.stdout is not None
+    for line in kernel.stdout:
+        if line.startswith("measuring: price_ladder"):
+            session = int(line.split()[-1])
+            break
+    assert len(processes_of_session(session)) == 2
+    kernel.kill()
+    wait_until(lambda: not processes_of_session(session), GONE_S)
+    kernel.wait()
