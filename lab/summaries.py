@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ def probe_text(seen: dict[str, Any]) -> str:
     lines += [(_cache_name(row), _cache_size(row)) for row in seen["caches"]]
     if len(seen["distances"]) > 1:
         lines.append(("distances", "; ".join(" ".join(map(str, r)) for r in seen["distances"])))
+    lines.append(("pages", _pages(seen["pages"])))
     if clock:
         lines.append(("clock", f"{clock['source']} ({clock['why']})"))
         floor = f"{clock['floor_ns']:g} ns a reading, steps of {clock['resolution_ns']:g} ns"
@@ -146,6 +148,18 @@ def _wrapped(text: str, head: str, indent: str) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def _pages(pages: dict[str, Any]) -> str:
+    """Say which pages memory comes in."""
+    small = f"{pages['page_bytes'] // 2**10} KiB" if pages["page_bytes"] else "size not shown"
+    aside = [
+        f"{count} of {int(size) / 2**20:g} MiB set aside"
+        for size, count in pages["huge_pages_set_aside"].items()
+    ]
+    offered = re.search(r"\[(\w+)\]", pages["transparent"] or "")
+    huge = f"transparent huge pages {offered.group(1)}" if offered else "huge pages not shown"
+    return ", ".join([small, huge, *aside])
 
 
 def _count(number: int, noun: str) -> str:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -322,6 +323,48 @@ class TestListAndProbe:
         assert probed["pus"] == 0
         assert probed["notes"]
         assert lab("probe", "--root", tmp_path).returncode == 0
+
+
+class TestReplay:
+    day = next((ROOT / "data" / "samples").glob("*.zip"))
+    fields = (
+        "file engine messages rows_checked rows_equal fifo_checked fifo_equal first_difference "
+        "digest"
+    )
+
+    def test_our_own_day_passes_its_check(self) -> None:
+        words = ["--format", "lobster", "--engine", "price_ladder", "--check", "--json"]
+        seen = lab("replay", self.day, *words)
+        assert seen.returncode == 0, seen.stderr
+        printed = json.loads(seen.stdout)
+        assert list(printed) == self.fields.split()
+        assert printed["rows_equal"] == printed["rows_checked"] > 1_000
+        assert printed["fifo_equal"] == printed["fifo_checked"] > 0
+        assert printed["first_difference"] is None
+
+    def test_one_wrong_number_in_the_recorded_book_leaves_with_1(self, tmp_path: Path) -> None:
+        with zipfile.ZipFile(self.day) as archive:
+            archive.extractall(tmp_path)
+        message, book = sorted(tmp_path.glob("*.csv"), key=lambda path: "orderbook" in path.name)
+        rows = book.read_text().splitlines()
+        price, size, rest = rows[1_000].split(",", 2)
+        rows[1_000] = f"{price},{int(size) + 1},{rest}"
+        book.write_text("\n".join(rows) + "\n")
+        words = ["--format", "lobster", "--engine", "price_ladder", "--check"]
+        seen = lab("replay", message, *words, "--json")
+        printed = json.loads(seen.stdout)
+        assert seen.returncode == 1
+        assert printed["rows_checked"] - printed["rows_equal"] in (1, 2)  # it, and what follows it
+        assert "1001" in printed["first_difference"]
+        assert "first difference" in lab("replay", message, *words).stdout
+
+    def test_all_engines_end_with_one_book(self) -> None:
+        seen = lab("replay", self.day, "--format", "lobster", "--json")
+        printed = json.loads(seen.stdout)
+        assert seen.returncode == 0
+        assert printed["passed"]
+        assert [replay["engine"] for replay in printed["replays"]] == list(IMPLEMENTATIONS)
+        assert len({replay["digest"] for replay in printed["replays"]}) == 1
 
 
 class TestCompare:
