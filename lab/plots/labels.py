@@ -14,6 +14,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 FAMILY = "DejaVu Sans"  # comes with matplotlib, so a figure is the same on every machine
+LINE_HEIGHT = 1.22  # of the letters' size
 _OVERLAP = 1000.0
 _CROSSING = 4.0  # for each two points of a line behind the label
 _ILLEGIBLE = 22.0
@@ -189,7 +190,7 @@ def text_size(text: str, points: float, bold: bool = False) -> tuple[float, floa
     """
     font = FontProperties(family=FAMILY, size=points, weight="bold" if bold else "normal")
     width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
-    return width, points * 1.22
+    return width, points * LINE_HEIGHT
 
 
 def wrapped(text: str, points: float, width: float, bold: bool = False, most: int = 3) -> list[str]:

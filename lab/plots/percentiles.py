@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from lab.measure.result import Result
 from lab.plots import reading
-from lab.plots.labels import Box, Placement, shortened, spread, text_size
+from lab.plots.labels import LINE_HEIGHT, Box, Placement, shortened, spread, text_size
 from lab.plots.sheet import FULL, Sheet, own_settings
 from lab.plots.styles import lighter
 from lab.units import duration, percentile
@@ -196,7 +196,8 @@ def _name_ends(
     curves: list[tuple[np.ndarray, np.ndarray]],
 ) -> None:
     """Write each line's name where it ends, in a column where it ends at the sheet's edge."""
-    size = sheet.letters("name")
+    # a full column of names shrinks its letters rather than run into the axis below
+    size = min(sheet.letters("name"), sheet.room_high / (LINE_HEIGHT * max(len(lines), 1)))
     ends = [tuple(sheet.line(x, y)[-1]) if len(x) else (0.0, 0.0) for x, y in curves]
     sizes = [text_size(name, size, not line.mark) for name, line in zip(names, lines, strict=True)]
     edge = sheet.area.right - 0.04 * (sheet.area.right - sheet.area.left)
@@ -231,7 +232,7 @@ def _name_inside(
     place = free.choose(boxes, must=True)
     assert place is not None
     middle = (place.bottom + place.top) / 2
-    _write_name(sheet, line, name, place.left, middle, sheet.letters("name"))
+    _write_name(sheet, line, name, place.left, middle, height / LINE_HEIGHT)
 
 
 def _write_name(

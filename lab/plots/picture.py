@@ -1,10 +1,14 @@
-"""A figure as a notebook shows it: PNG, because an untrusted notebook shows no SVG, with words."""
+"""A figure as a notebook shows it: PNG, because an untrusted notebook shows no SVG, and its words.
+
+JupyterLab (4.6) drops the alternative text of a PNG, so the words also stand under the figure, folded.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
-from IPython.display import Image
+from IPython.display import HTML, Image, display
 
 from lab.measure.result import Result
 from lab.plots.alternative import alt_text
@@ -13,7 +17,28 @@ from lab.plots.percentiles import percentiles
 from lab.plots.sheet import FULL, to_png
 from lab.plots.throughput import throughput
 
-_POINTS_AN_INCH = 100
+_PIXELS_AN_INCH = 100
+
+
+class Picture:
+    """A figure that a cell can end with.
+
+    Parameters
+    ----------
+    png
+        The figure.
+    words
+        The same for those who cannot see it.
+    width
+        In pixels of the page.
+    """
+
+    def __init__(self, png: bytes, words: str, width: int) -> None:
+        self.png, self.words, self.width = png, words, width
+
+    def _ipython_display_(self) -> None:
+        display(Image(self.png, width=self.width, alt=self.words))
+        display(HTML(f"<details><summary>in words</summary>{escape(self.words)}</details>"))
 
 
 def picture(
@@ -22,7 +47,7 @@ def picture(
     *,
     case: str | None = None,
     size: tuple[float, float] = FULL,
-) -> Image:
+) -> Picture:
     """Return a figure that a cell can end with.
 
     Parameters
@@ -41,5 +66,5 @@ def picture(
     else:
         draw = percentiles if kind == "percentiles" else histogram
         figure = draw(results, case=case, size=size)
-    width = round(size[0] * _POINTS_AN_INCH)
-    return Image(to_png(figure), width=width, alt=alt_text(results, kind, case))
+    width = round(size[0] * _PIXELS_AN_INCH)
+    return Picture(to_png(figure), alt_text(results, kind, case), width)

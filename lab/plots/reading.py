@@ -149,7 +149,7 @@ def finding(result: Result) -> str:
 def title(result: Result, case: str) -> str:
     """Return a figure's title: the finding, or for one kind of command its medians."""
     if case == default_case(result):
-        return finding(result)
+        return finding(result).split("; ")[0]  # what follows stands in the header
     timed = [item for item in result.measurements if item.case == case and item.histogram]
     timed.sort(key=lambda item: item.median)
     ends = timed[:: max(len(timed) - 1, 1)]
@@ -174,8 +174,9 @@ def legend(runs: Sequence[Result]) -> list[str]:
 def doubt(runs: Sequence[Result], case: str) -> str:
     """Say beyond which percentile nothing can be told, and why; and whether the run was shaky."""
     percent, why = horizon(runs, case)
+    words = finding(runs[0]).split("; ")[1:] if case == default_case(runs[0]) else []
     limit = f"cannot tell beyond {percentile(percent)}" if percent else "cannot tell anything"
-    words = [f"{limit}: {why}"] if why else []
+    words += [f"{limit}: {why}"] if why else []
     verdict = runs[0].verdict
     if not verdict.stable:
         words.append(f"not stable: {verdict.reason}")

@@ -70,7 +70,7 @@ class Sheet:
     def _header(self, title: str, notes: Sequence[str]) -> None:
         room = self.width - 2 * self.margin
         size = self.letters("title")
-        for line in wrapped(title, size, room, bold=True, most=2):
+        for line in wrapped(title, size, room, bold=True, most=2 if self.scale > 0.9 else 3):
             self._header_line(line, size, INK, bold=True)
         self.top -= 3 * self.scale
         size = self.letters("note")

@@ -167,16 +167,19 @@ def _draw_noise(axes: Axes, index: int, row: _Row) -> None:
 
 
 def _write_value(sheet: Sheet, index: int, row: _Row, end: float, letters: float) -> None:
-    """Write the median and its interval to the right of the dot, else to its left."""
-    item, size = row.present, letters * 0.88
-    text = f"{amount(item.median)}/s ({amount(item.low)} to {amount(item.high)})"
+    """Write the median and its interval right of the dots, else left, else less of it."""
+    item, size, gap = row.present, letters * 0.88, 9 * sheet.scale
+    middle = f"{amount(item.median)}/s"
+    whole = f"{middle} ({amount(item.low)} to {amount(item.high)})"
     marks = "".join(f"  {sign} {amount(other.median)}" for sign, other in row.earlier)
     shown = [end, *(math.log10(max(other.median, 1e-9)) for _, other in row.earlier)]
-    x, y = sheet.at(max(shown), index)
-    gap = 9 * sheet.scale
-    width = text_size(text + marks, size)[0]
-    if x + gap + width <= sheet.width - sheet.margin:
-        sheet.write(x + gap, y, text + marks, size, INK, side="left", over_grid=True)
-        return
-    x, _ = sheet.at(min(math.log10(max(item.low, 1e-9)), *shown), index)
-    sheet.write(x - gap, y, text + marks, size, INK, side="right", over_grid=True)
+    right, y = sheet.at(max(shown), index)
+    left, _ = sheet.at(min(math.log10(max(item.low, 1e-9)), *shown), index)
+    for text in (whole + marks, whole, middle):
+        width = text_size(text, size)[0] + gap
+        if right + width <= sheet.width - sheet.margin:
+            sheet.write(right + gap, y, text, size, INK, side="left", over_grid=True)
+            return
+        if left - width >= sheet.area.left:
+            sheet.write(left - gap, y, text, size, INK, side="right", over_grid=True)
+            return

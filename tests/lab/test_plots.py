@@ -1,0 +1,216 @@
+"""Figures: they say what the result says, nothing overlaps, equal results give equal bytes."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
+
+import matplotlib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+from engines.matching import IMPLEMENTATIONS
+from lab import plots, units
+from lab.plots import reading
+from lab.plots.labels import spread
+from lab.plots.percentiles import nines
+from lab.plots.sheet import own_settings
+
+DRAW = {
+    "percentiles": plots.percentiles,
+    "histogram": plots.histogram,
+    "throughput": plots.throughput,
+}
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of WCAG 2 for #rrggbb."""
+    channels = np.array([int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)])
+    linear = np.where(channels <= 0.03928, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def texts_of(figure):
+    """Return every text that is drawn, with its box in pixels, at 100 dots an inch."""
+    canvas = FigureCanvasAgg(figure)
+    with own_settings():
+        canvas.draw()
+    renderer = canvas.get_renderer()
+    found = figure.findobj(Text)
+    return [(t.get_text(), t.get_window_extent(renderer)) for t in found if t.get_text().strip()]
+
+
+def words_of(figure) -> str:
+    return "\n".join(text for text, _ in texts_of(figure))
+
+
+def test_every_rival_has_a_look_of_its_own():
+    assert set(IMPLEMENTATIONS) <= set(plots.STYLES)
+    looks = list(plots.STYLES.values())
+    for part in ("colour", "dash", "marker"):
+        assert len({getattr(look, part) for look in looks}) == len(looks), part
+
+
+def test_every_colour_is_seen_on_white():
+    for rival, look in plots.STYLES.items():
+        assert 1.05 / (luminance(look.colour) + 0.05) >= 4.5, rival
+
+
+def test_an_unknown_rival_has_the_same_look_every_time():
+    assert plots.style_of("skip_list") == plots.style_of("skip_list")
+    assert plots.style_of("skip_list") not in plots.STYLES.values()
+
+
+def figures(latency_result, throughput_result, size):
+    two = ("binary_heap", "price_ladder")
+    times, earlier = latency_result(), latency_result(rivals=two, seed=7, live_orders=5_000)
+    few = latency_result(samples=900, seed=3)
+    rates = throughput_result()
+    near = throughput_result(rates={"price_ladder": 9.1e6, "binary_heap": 8.4e6})
+    yield "percentiles", plots.percentiles(times, size=size)
+    yield "percentiles to 99", plots.percentiles([times, earlier], highest=99.0, size=size)
+    yield "percentiles over", plots.percentiles([times, earlier, earlier, earlier], size=size)
+    yield "percentiles of a kind", plots.percentiles(times, case="cancel", size=size)
+    yield "percentiles of few", plots.percentiles(few, size=size)
+    yield "histogram", plots.histogram(times, size=size)
+    yield "histogram over", plots.histogram([times, earlier], size=size)
+    yield "throughput", plots.throughput(rates, size=size)
+    yield "throughput over", plots.throughput([rates, near], size=size)
+    yield "throughput near", plots.throughput(near, size=size)
+    both = throughput_result(cases=("balanced", "add_only"))
+    yield "throughput of two flows", plots.throughput(both, size=size)
+
+
+@pytest.mark.parametrize("size", [plots.FULL, plots.HALF], ids=["full", "half"])
+def test_no_text_is_cut_or_lies_on_another(latency_result, throughput_result, size):
+    for name, figure in figures(latency_result, throughput_result, size):
+        texts = texts_of(figure)
+        width, height = size[0] * 100, size[1] * 100
+        for text, box in texts:
+            is_whole = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
+            assert is_whole, f"{name}: {text!r} is cut at {box}"
+        for (text, box), (other, other_box) in combinations(texts, 2):
+            across = min(box.x1, other_box.x1) - max(box.x0, other_box.x0)
+            upward = min(box.y1, other_box.y1) - max(box.y0, other_box.y0)
+            # a box holds room for descenders that most lines do not use: two pixels of it may meet
+            assert across <= 1 or upward <= 2, f"{name}: {text!r} lies on {other!r}"
+
+
+@pytest.mark.parametrize("kind", DRAW)
+def test_the_same_result_gives_the_same_bytes(latency_result, throughput_result, kind):
+    make = throughput_result if kind == "throughput" else latency_result
+    first, second = (plots.to_svg(DRAW[kind](make())) for _ in range(2))
+    assert first == second
+    assert "<dc:date>" not in first
+    assert plots.to_png(DRAW[kind](make())) == plots.to_png(DRAW[kind](make()))
+
+
+def test_the_title_is_the_finding_and_the_header_names_machine_and_floor(latency_result):
+    words = words_of(plots.percentiles(latency_result(live_orders=20_000)))
+    assert "Half of all commands take 30 ns in price_ladder, 570 ns in binary_heap" in words
+    words = words.replace("\u00a0", " ")
+    for expected in ("20,000 live orders", "timer floor 10 ns (compiled)", "AMD EPYC, 2 CPUs, KVM"):
+        assert expected in words
+
+
+def test_the_values_of_every_rival_are_written(latency_result):
+    result = latency_result()
+    words = words_of(plots.percentiles(result))
+    for item in result.measurements:
+        if item.case == "all":
+            assert item.rival in words
+            for percent in ("50", "99", "99.9"):
+                assert units.duration(item.quantiles[percent]) in words
+
+
+def test_the_view_ends_where_it_is_asked_to(latency_result):
+    result = latency_result()
+    to_99, to_999 = (plots.percentiles(result, highest=value) for value in (99.0, 99.9))
+    assert plots.to_png(to_99) != plots.to_png(to_999)
+    assert "99.9" not in words_of(to_99).split("\n")
+    assert "99.9" in words_of(to_999).split("\n")
+
+
+def test_an_axis_of_nines():
+    assert nines(np.array([0.0, 90.0, 99.0, 99.999])) == pytest.approx([0.0, 1.0, 2.0, 5.0])
+
+
+def test_earlier_runs_are_numbered_and_explained(latency_result):
+    earlier = latency_result(rivals=("price_ladder",), seed=5, live_orders=5_000)
+    words = words_of(plots.percentiles([latency_result(), earlier])).replace("\u00a0", " ")
+    assert "price_ladder ①" in words
+    assert "① live orders 5,000" in words
+
+
+def test_what_lies_above_too_few_samples_is_not_told(latency_result):
+    percent, why = reading.horizon([latency_result(samples=100_000)], "all")
+    assert percent == pytest.approx(99.99)
+    assert why == "only 10 of 100 k times lie above"
+
+
+def test_where_runs_of_one_code_differ_the_machine_is_measured(latency_result):
+    result = latency_result()
+    result.measurements[0].spread = {"50": (28, 31), "99": (80, 95), "99.9": (900, 2_700)}
+    percent, why = reading.horizon([result], "all")
+    assert percent == 99.0
+    assert why == "at 99.9 the same code (price_ladder) differs by 3 times between runs"
+    grey = [p for p in plots.percentiles(result).axes[0].patches if p.get_x() == pytest.approx(2)]
+    assert len(grey) == 1
+
+
+def test_a_shaky_run_says_so(latency_result):
+    result = latency_result()
+    result.verdict.stable, result.verdict.reason = False, "noise ±30 %"
+    assert "not stable: noise ±30 %" in words_of(plots.percentiles(result)).replace("\u00a0", " ")
+
+
+def test_the_figure_in_words_has_its_numbers(latency_result, throughput_result):
+    times = plots.alt_text(latency_result())
+    assert "price_ladder: 50 % within 30 ns, 99 % within 90 ns" in times
+    rates = plots.alt_text(throughput_result(), "throughput")
+    assert "price_ladder, balanced: 9.12 M/s (8.85 M/s to 9.3 M/s)" in rates
+
+
+def test_a_persons_own_settings_are_neither_used_nor_changed(latency_result):
+    result = latency_result()
+    expected = plots.to_png(plots.percentiles(result))
+    with matplotlib.rc_context({"figure.facecolor": "black", "font.size": 30, "text.color": "red"}):
+        actual = plots.to_png(plots.percentiles(result))
+        assert matplotlib.rcParams["font.size"] == 30
+    assert actual == expected
+
+
+def test_any_thread_may_draw(latency_result):
+    result = latency_result()
+    expected = plots.to_png(plots.percentiles(result))
+    with ThreadPoolExecutor(4) as pool:
+        drawn = list(pool.map(lambda _: plots.to_png(plots.percentiles(result)), range(8)))
+    assert all(actual == expected for actual in drawn)
+
+
+def test_a_name_with_dollars_is_a_name(latency_result):
+    result = latency_result()
+    result.verdict.finding = r"costs $\frac{1$ and $2"
+    assert r"Costs $\frac{1$ and $2" in words_of(plots.percentiles(result))
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=7))
+def test_spread_labels_keep_their_order_and_their_distance(centres):
+    heights = [10.0] * len(centres)
+    placed = spread(centres, heights, 0.0, 100.0)
+    order = sorted(range(len(centres)), key=lambda index: centres[index])
+    for lower, upper in zip(order, order[1:], strict=False):
+        assert placed[upper] - placed[lower] >= 10.0 - 1e-6
+    assert min(placed) >= 5.0 - 1e-6 and max(placed) <= 95.0 + 1e-6
+
+
+@given(st.floats(1, 3.6e12))
+def test_a_written_time_is_within_half_of_its_last_digit(ns):
+    number, unit = units.duration(ns).split(" ")
+    back = float(number) * {"ns": 1, "µs": 1e3, "ms": 1e6, "s": 1e9}[unit]
+    assert back == pytest.approx(ns, rel=0.0051)
+    assert len(number.replace(".", "")) <= 4
