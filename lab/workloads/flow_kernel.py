@@ -31,7 +31,6 @@ NODE = np.dtype(
         ("older", "<i4"),
         ("newer", "<i4"),
         ("place", "<i4"),  # where in `slots` this slot stands
-        ("unused", "<i4"),
     ]
 )
 QUEUE = np.dtype([("head", "<i4"), ("tail", "<i4")])
@@ -87,8 +86,9 @@ def _next_id(words):
 
 
 @njit
-def _rest(order_id, quantity, level, symbol, side, nodes, slots, queues, best, tally):
+def _rest(order_id, quantity, level, symbol, side, book):
     """Put an order at the end of its queue."""
+    nodes, slots, queues, best, tally = book
     place = tally[_LIVE]
     slot = slots[place]
     tally[_LIVE] += 1
@@ -111,8 +111,9 @@ def _rest(order_id, quantity, level, symbol, side, nodes, slots, queues, best, t
 
 
 @njit
-def _remove(slot, nodes, slots, queues, best, tally):
+def _remove(slot, book):
     """Take an order out of its queue and give its slot back."""
+    nodes, slots, queues, best, tally = book
     node = nodes[slot]
     queue = queues[node.symbol, node.level]
     if node.older < 0:
@@ -148,8 +149,9 @@ def _leave_level(symbol, level, queues, best):
 
 
 @njit
-def _take(quantity, limit, symbol, side, nodes, slots, queues, best, tally):
+def _take(quantity, limit, symbol, side, book):
     """Trade against the other side up to ``limit``, oldest first; return what is left."""
+    nodes, _, queues, best, _ = book
     while quantity > 0:
         if side == BUY:
             level = best[symbol].ask
@@ -164,7 +166,7 @@ def _take(quantity, limit, symbol, side, nodes, slots, queues, best, tally):
         quantity -= traded
         nodes[slot].quantity -= traded
         if nodes[slot].quantity == 0:
-            _remove(slot, nodes, slots, queues, best, tally)
+            _remove(slot, book)
     return quantity
 
 
@@ -222,76 +224,82 @@ def _write(record, sequence, kind, order_id, price, quantity, symbol, side, tif)
     record.tif = tif
 
 
-@njit(cache=True)
-def _fill(
-    records, actions, flow, preload, width, lowest_price, nodes, slots, queues, best, words, tally
-):
+@njit
+def _cancel(record, sequence, words, book):
+    """Cancel any live order, each with the same chance."""
+    nodes, slots, _, _, tally = book
+    slot = slots[_below(words, tally[_LIVE])]
+    node = nodes[slot]
+    _write(record, sequence, CANCEL_KIND, node.order_id, 0, 0, node.symbol, node.side, 0)
+    _remove(slot, book)
+
+
+@njit
+def _cross(record, sequence, order_id, symbol, lowest_price, width, stays, words, book):
+    """Send a marketable order: IOC, or in ``add_only`` a limit order whose rest stays."""
+    _, _, queues, best, tally = book
     levels = queues.shape[1]
-    symbols = queues.shape[0]
+    side = _marketable_side(words, symbol, width, best, levels)
+    reach = max(width // 8, 1)
+    if side == BUY:
+        limit = min(best[symbol].ask + reach, levels - 1)
+    else:
+        limit = max(best[symbol].bid - reach, 0)
+    quantity = 1 + _below(words, _LOTS) if stays else _LOTS + _below(words, _LOTS + 1)
+    tif = 0 if stays else IOC
+    price = lowest_price + limit
+    _write(record, sequence, NEW_KIND, order_id, price, quantity, symbol, side, tif)
+    if stays:  # an engine must have room for it before it has traded
+        tally[_PEAK] = max(tally[_PEAK], tally[_LIVE] + 1)
+    left = _take(quantity, limit, symbol, side, book)
+    if stays and left > 0:
+        _rest(order_id, left, limit, symbol, side, book)
+
+
+@njit
+def _add(record, sequence, order_id, symbol, lowest_price, doublings, words, book):
+    """Send a passive order; at the window's edge it goes to the side that has room."""
+    _, _, queues, best, tally = book
+    levels = queues.shape[1]
+    side = _below(words, 2)
+    level = _passive_level(words, side, symbol, doublings, best, levels)
+    if best[symbol].ask == 0:
+        side, level = SELL, 0
+    elif best[symbol].bid == levels - 1:
+        side, level = BUY, levels - 1
+    level = max(0, min(levels - 1, level))
+    quantity = 1 + _below(words, _LOTS)
+    price = lowest_price + level
+    _write(record, sequence, NEW_KIND, order_id, price, quantity, symbol, side, 0)
+    _rest(order_id, quantity, level, symbol, side, book)
+    tally[_PEAK] = max(tally[_PEAK], tally[_LIVE])
+
+
+@njit(cache=True)
+def _fill(records, actions, flow, preload, width, lowest_price, words, book):
+    _, slots, queues, best, tally = book
+    symbols, levels = queues.shape
     doublings = 1
     while (1 << doublings) <= width:
         doublings += 1
 
     for index in range(len(records)):
-        record = records[index]
-        sequence = index + 1
-        action = ADD
+        record, sequence, action = records[index], index + 1, ADD
         if index >= preload:
             action = _choose(words, flow, tally[_LIVE], preload, len(slots))
-
-        # a cancel of any live order, each with the same chance
         if action == CANCEL:
-            slot = slots[_below(words, tally[_LIVE])]
-            node = nodes[slot]
-            price = lowest_price + node.level
-            _write(record, sequence, CANCEL_KIND, node.order_id, 0, 0, node.symbol, node.side, 0)
-            _remove(slot, nodes, slots, queues, best, tally)
+            _cancel(record, sequence, words, book)
             actions[index] = CANCEL
             continue
 
-        symbol = _below(words, symbols)
-        order_id = _next_id(words)
+        symbol, order_id = _below(words, symbols), _next_id(words)
         empty = best[symbol].bid < 0 and best[symbol].ask == levels
-
-        # a marketable order: IOC, or in `add_only` a limit order whose rest stays
         if action == TAKE and not empty:
-            side = _marketable_side(words, symbol, width, best, levels)
-            reach = max(width // 8, 1)
-            if side == BUY:
-                limit = min(best[symbol].ask + reach, levels - 1)
-            else:
-                limit = max(best[symbol].bid - reach, 0)
-            price = lowest_price + limit
-            if flow == ADD_ONLY:
-                quantity = 1 + _below(words, _LOTS)
-                _write(record, sequence, NEW_KIND, order_id, price, quantity, symbol, side, 0)
-                tally[_PEAK] = max(tally[_PEAK], tally[_LIVE] + 1)
-                left = _take(quantity, limit, symbol, side, nodes, slots, queues, best, tally)
-                if left > 0:
-                    _rest(order_id, left, limit, symbol, side, nodes, slots, queues, best, tally)
-            else:
-                quantity = _LOTS + _below(words, _LOTS + 1)
-                _write(record, sequence, NEW_KIND, order_id, price, quantity, symbol, side, IOC)
-                _take(quantity, limit, symbol, side, nodes, slots, queues, best, tally)
-                actions[index] = TAKE
-            continue
-
-        # a passive order; at the window's edge it goes to the side that has room
-        side = _below(words, 2)
-        level = _passive_level(words, side, symbol, doublings, best, levels)
-        if best[symbol].ask == 0:
-            side = SELL
-            level = 0
-        elif best[symbol].bid == levels - 1:
-            side = BUY
-            level = levels - 1
-        level = max(0, min(levels - 1, level))
-        quantity = 1 + _below(words, _LOTS)
-        _write(
-            record, sequence, NEW_KIND, order_id, lowest_price + level, quantity, symbol, side, 0
-        )
-        _rest(order_id, quantity, level, symbol, side, nodes, slots, queues, best, tally)
-        tally[_PEAK] = max(tally[_PEAK], tally[_LIVE])
+            stays = flow == ADD_ONLY
+            _cross(record, sequence, order_id, symbol, lowest_price, width, stays, words, book)
+            actions[index] = ADD if stays else TAKE
+        else:
+            _add(record, sequence, order_id, symbol, lowest_price, doublings, words, book)
 
 
 def fill(
@@ -314,8 +322,6 @@ def fill(
     # two streams from one seed, so that ids and choices do not walk in step
     words = np.array([seed, 0, (seed ^ 0x5DEECE66D1234567) * int(_MIX_1) % 2**64], np.uint64)
     tally = np.zeros(2, np.int64)
-    _fill(
-        *(records, actions, flow, live_orders, width, price_centre - levels // 2),
-        *(np.zeros(room, NODE), np.arange(room, dtype=np.int32), queues, best, words, tally),
-    )
+    book = (np.zeros(room, NODE), np.arange(room, dtype=np.int32), queues, best, tally)
+    _fill(records, actions, flow, live_orders, width, price_centre - levels // 2, words, book)
     return int(tally[_PEAK])
