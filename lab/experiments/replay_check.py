@@ -2,8 +2,9 @@
 
 What is compared at a row: every level's price, quantity and, where the file says it, number of
 orders, on both sides, and that there is no level more. What is judged at an execution of a known
-queue: that the engine fills the very order that the exchange filled. Every command must be accepted
-and nothing may trade that did not trade that day.
+queue: that the engine fills the very order that the exchange filled. Besides, every command must be
+accepted, nothing may trade that did not trade that day, and at the end every queue must hold the
+day's orders in the day's order.
 """
 
 from __future__ import annotations
@@ -158,6 +159,8 @@ def replayed(
         player.play_and_compare(report)
     player.play_to(len(script.commands))
     filled = player.look_through()
+    if check:
+        player.compare_queues()
     seconds = time.perf_counter() - start_s
 
     known = script.fills["known"]
@@ -239,6 +242,13 @@ class _Player:
         for trade in trades[~made_by_fill]:
             self._blame(int(trade["sequence"]), "the engine trades where the exchange did not")
         return self._filled(trades)
+
+    def compare_queues(self) -> None:
+        """Compare every order that is live at the end, by priority."""
+        orders = self.engine.orders(0)
+        shown = list(zip(orders["order_id"].tolist(), orders["quantity"].tolist(), strict=True))
+        if shown != self.script.queues:
+            self._blame(len(self.script.commands), "the queues left are not those of the day")
 
     def _filled(self, trades: np.ndarray) -> np.ndarray:
         """Return for each fill whether the engine made it, whole and with that maker only."""

@@ -51,6 +51,9 @@ class Script:
         The first row that says something about an engine; rows before it only seed the book.
     fills
         ``FILL`` records, one for each execution that the day holds.
+    queues
+        ``(order_id, quantity)`` of every order that is live at the end: bids from the best price
+        down, then asks from the best price up, in each level the oldest first.
     orders_max
         Room that an engine needs.
     messages
@@ -64,6 +67,7 @@ class Script:
     ask_levels: np.ndarray
     first_row: int
     fills: np.ndarray
+    queues: list[tuple[int, int]]
     orders_max: int
     messages: int
 
@@ -91,6 +95,10 @@ class Queues:
     def prices(self) -> list[int]:
         """Return all prices, the best first."""
         return [self.sign * rank for rank in self._ranks]
+
+    def orders(self) -> list[tuple[int, int]]:
+        """Return (order id, quantity) of every order, by priority."""
+        return [order for price in self.prices() for order in self.at[price].items()]
 
     def total(self, price: int) -> int:
         """Return a level's quantity, 0 where there is none."""
@@ -216,6 +224,7 @@ class ScriptWriter:
             ask_levels=levels[:, 1],
             first_row=first_row,
             fills=np.array(self._fills, FILL),
+            queues=[order for side in self.sides for order in side.orders()],
             orders_max=self._live_max + 1,
             messages=messages,
         )

@@ -123,6 +123,28 @@ def test_an_engine_that_misses_one_cancel_does_not_pass(wrong_engine):
     assert 0 < report.rows_equal < report.rows_checked
 
 
+TWO_BIDS = """\
+ts_event,action,side,price,size,order_id,sequence
+2025-07-17T08:00:00Z,A,B,5.51,10,11,1
+2025-07-17T08:00:01Z,A,B,5.51,20,12,2
+"""
+TWO_ROWS = """\
+action,sequence,bid_px_00,bid_sz_00,bid_ct_00,ask_px_00,ask_sz_00,ask_ct_00,order_id
+A,1,5.51,10,1,,0,0,11
+A,2,5.51,30,2,,0,0,12
+"""
+
+
+def test_queues_in_the_wrong_order_do_not_pass_though_every_level_is_right(tmp_path, wrong_engine):
+    day = tmp_path / "mbo.csv"
+    day.write_text(TWO_BIDS)
+    (tmp_path / "mbp.csv").write_text(TWO_ROWS)
+    assert counts(replay_file(day, "databento", "reference", True)) == (2, 2, 0, 0)
+    report = replay_file(day, "databento", wrong_engine(LastInFirstOut), True)
+    assert not report.passed
+    assert report.first_difference == "row 3: the queues left are not those of the day"
+
+
 def _cancels_of_the_sample() -> np.ndarray:
     from lab.experiments.replay_check import script_of
 
