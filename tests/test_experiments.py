@@ -1,4 +1,4 @@
-"""Every registered experiment at its smoke size, for real; and wrong engines, which must be caught."""
+"""Every registered experiment at its smoke size, for real; and wrong engines, to be caught."""
 
 from __future__ import annotations
 

@@ -60,9 +60,14 @@ def prepare(
 
 # What a process costs besides its passes: the interpreter, numpy, and for a compiled engine Numba
 # and its kernels from the cache.
-_START_S = {"reference": 0.3, "sorted_array": 1.2, "binary_heap": 0.35, "price_ladder": 1.2}
-# Microseconds a command at 50,000 live orders, and a preloaded order (EPYC under KVM, one core).
-_COMMAND_US = {"reference": 40.0, "sorted_array": 6.0, "binary_heap": 2.5, "price_ladder": 0.12}
+_START_S = {"reference": 0.3, "sorted_array": 0.8, "binary_heap": 0.3, "price_ladder": 0.8}
+# Microseconds a command, and what every thousand live orders add (EPYC under KVM, one core).
+_COMMAND_US = {
+    "reference": (9.0, 0.55),
+    "sorted_array": (0.4, 0.12),
+    "binary_heap": (2.0, 0.01),
+    "price_ladder": (0.08, 0.001),
+}
 
 
 def estimate(parameters: Mapping[str, Any], kinds_of_pass: int) -> float:
@@ -73,16 +78,20 @@ def estimate(parameters: Mapping[str, Any], kinds_of_pass: int) -> float:
     parameters
         All parameters of a matching experiment.
     kinds_of_pass
-        How many kinds of pass a process makes; each takes its share of the time, and one pass at
-        least.
+        How many kinds of pass a process makes; each has its share of the time, and at least one
+        pass.
     """
-    commands, preload = parameters["messages"], parameters["live_orders"]
-    total_s = 1.5 + (commands + preload) * 1e-6 * (0.3 + _COMMAND_US["reference"])
+    budget_s = parameters["seconds"]
+    total_s = 1.5 + _pass_seconds("reference", parameters)
     for engine in parameters["engines"]:
-        fill_s = preload * _COMMAND_US[engine] * 1e-6
-        pass_s = commands * _COMMAND_US[engine] * 1e-6
-        budget_s = parameters["seconds"]
-        passes_s = kinds_of_pass * max(budget_s / kinds_of_pass, fill_s + pass_s)
-        warm_s = fill_s + min(0.25 * budget_s, pass_s)
-        total_s += 2 * parameters["rounds"] * (_START_S[engine] + warm_s + passes_s)
+        passes_s = max(1.25 * budget_s, kinds_of_pass * _pass_seconds(engine, parameters))
+        total_s += 2 * parameters["rounds"] * (_START_S[engine] + passes_s)
     return total_s
+
+
+def _pass_seconds(engine: str, parameters: Mapping[str, Any]) -> float:
+    """Return what one pass costs: the preload, into a book that grows, and the commands."""
+    fixed_us, per_thousand_us = _COMMAND_US[engine]
+    live, commands = parameters["live_orders"], parameters["messages"]
+    growth_us = per_thousand_us * live / 1_000
+    return 1e-6 * (live * (fixed_us + growth_us / 4) + commands * (fixed_us + growth_us))

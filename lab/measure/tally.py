@@ -194,9 +194,9 @@ def span_text(ratio: float, low: float, high: float) -> str:
 
 def times_text(ratio: float) -> str:
     """Write a factor with as many digits as are read: 0.97, 3.1, 18."""
-    if ratio >= 10:
+    if round(ratio, 1) >= 10:
         return f"{ratio:,.0f}"
-    return f"{ratio:.1f}" if ratio >= 2 else f"{ratio:.2f}"
+    return f"{ratio:.1f}" if round(ratio, 2) >= 2 else f"{ratio:.2f}"
 
 
 def noise_text(noise: float) -> str:

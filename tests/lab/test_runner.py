@@ -251,7 +251,7 @@ def test_a_shaky_number_says_so_why_and_what_to_do(runs, surroundings, reason, r
 
 # -- ends -----------------------------------------------------------------------------------------
 
-LONG = {"engines": ["price_ladder"], "messages": 50_000, "live_orders": 1_000, "seconds": 50}
+LONG = {"engines": ["price_ladder"], "messages": 5_000, "live_orders": 1_000, "seconds": 50}
 
 
 def processes_of_session(session: int) -> list[int]:
