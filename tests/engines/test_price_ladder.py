@@ -1,4 +1,4 @@
-"""What only the price ladder promises: a buffer that can live and move anywhere, and sparse pages."""
+"""What only the price ladder promises: a buffer that lives and moves anywhere, sparse pages."""
 
 import subprocess
 import sys
