@@ -7,6 +7,7 @@ to repeat it, then the rest. The same results give the same bytes.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 from collections.abc import Sequence
@@ -217,7 +218,8 @@ def _write_both(contents: dict[Path, str]) -> None:
         raise
     finally:
         for part in parts.values():
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # not there, or nor is its folder
+                part.unlink()
 
 
 def _write_durably(path: Path, text: str) -> None:
