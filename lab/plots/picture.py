@@ -1,6 +1,6 @@
 """A figure as a notebook shows it: PNG, because an untrusted notebook shows no SVG, and its words.
 
-JupyterLab (4.6) drops the alternative text of a PNG, so the words also stand under the figure, folded.
+JupyterLab (4.6) drops the alternative text of a PNG, so the words also stand under it, folded.
 """
 
 from __future__ import annotations
