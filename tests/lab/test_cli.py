@@ -249,7 +249,7 @@ class TestMistakes:
 
     def test_a_reader_that_stops_early_is_no_error_message(self) -> None:
         seen = subprocess.run(
-            f"{sys.executable} -m lab list --json | head -c 1",
+            f"'{sys.executable}' -m lab list --json | head -c 1",
             shell=True,
             capture_output=True,
             text=True,
