@@ -7,6 +7,7 @@
     ├── LayoutError        a buffer or a snapshot that holds something else (also a ValueError)
     ├── InputError         a file or a value from outside that is wrong (also a ValueError)
     │   └── FileError      … in a file, at a row and a field
+    │       └── DamagedDay … of market data; holds what was read before (lab.workloads.day)
     ├── MeasurementError   a measured process failed or gave no result (also a RuntimeError)
     └── BrokenInvariant    check() found a structure damaged: our own bug (also an AssertionError)
 
