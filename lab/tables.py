@@ -74,8 +74,8 @@ def measurements(result: Result, mark: str = "", cases: Sequence[str] | None = N
 def _of_metric(result: Result, metric: str, found: list[Measurement], mark: str) -> Table:
     items = [item for item in found if item.metric == metric]
     quantiles = [name for name in _QUANTILES if any(name in item.quantiles for item in items)]
-    middle = "p50" if quantiles else "median"
-    headings = ["rival", "case", middle, "interval of it"]
+    middle = "p50, median run" if quantiles else "median run"
+    headings = ["rival", "case", middle, "interval"]
     headings += [name if name == "max" else f"p{name}" for name in quantiles]
     headings += [_baseline_heading(result), "runs", "digest"]
     rows = [_row(result, item, quantiles, mark) for item in items]

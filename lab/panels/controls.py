@@ -13,7 +13,7 @@ from lab.experiments.parameters import Parameter
 FOLDED = ("Machine", "Statistics")
 _ROUND = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)  # the stops of a log slider in each decade
 _SLIDER_SPAN = 200  # a longer range of whole numbers is typed, not dragged
-_WIDE = widgets.Layout(width="100%", min_width="0")
+_WIDE = widgets.Layout(width="auto", min_width="0")
 
 
 class Control:

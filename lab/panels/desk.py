@@ -156,7 +156,7 @@ class Panel(widgets.VBox):
             layout=_HALF,
         )
         self.export_name = widgets.Text(
-            placeholder="report's name (optional)", layout=widgets.Layout(width="100%")
+            placeholder="report's name (optional)", layout=widgets.Layout(width="auto")
         )
         self.exported = widgets.HTML()
         self.origin = widgets.HTML()

@@ -146,10 +146,15 @@ def finding(result: Result) -> str:
     return text if is_name else text[:1].upper() + text[1:]
 
 
+def main_finding(result: Result) -> str:
+    """Return the finding up to its first semicolon; the rest stands in a figure's header."""
+    return finding(result).split("; ")[0]
+
+
 def title(result: Result, case: str) -> str:
     """Return a figure's title: the finding, or for one kind of command its medians."""
     if case == default_case(result):
-        return finding(result).split("; ")[0]  # what follows stands in the header
+        return main_finding(result)
     timed = [item for item in result.measurements if item.case == case and item.histogram]
     timed.sort(key=lambda item: item.median)
     ends = timed[:: max(len(timed) - 1, 1)]
@@ -174,13 +179,21 @@ def legend(runs: Sequence[Result]) -> list[str]:
 def doubt(runs: Sequence[Result], case: str) -> str:
     """Say beyond which percentile nothing can be told, and why; and whether the run was shaky."""
     percent, why = horizon(runs, case)
-    words = finding(runs[0]).split("; ")[1:] if case == default_case(runs[0]) else []
+    words = rest_of_finding(runs[0]) if case == default_case(runs[0]) else []
     limit = f"cannot tell beyond {percentile(percent)}" if percent else "cannot tell anything"
     words += [f"{limit}: {why}"] if why else []
-    verdict = runs[0].verdict
-    if not verdict.stable:
-        words.append(f"not stable: {verdict.reason}")
-    return " · ".join(words)
+    return " · ".join([*words, *shakiness(runs[0])])
+
+
+def rest_of_finding(result: Result) -> list[str]:
+    """Return what a finding says behind its first semicolon."""
+    return finding(result).split("; ")[1:]
+
+
+def shakiness(result: Result) -> list[str]:
+    """Say that a run was not stable, and the first reason; the verdict has all of them."""
+    verdict = result.verdict
+    return [] if verdict.stable else [f"not stable: {verdict.reason.split('; ')[0]}"]
 
 
 def horizon(runs: Sequence[Result], case: str) -> tuple[float, str]:

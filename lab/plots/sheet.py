@@ -7,6 +7,7 @@ settings reaches it.
 from __future__ import annotations
 
 import io
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ _SETTINGS = {
     "text.hinting": "none",
     "text.parse_math": False,  # a name that holds $ is a name
 }
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:ns|µs|ms|s|%|k|M|G|times)\b|%)")
 # matplotlib's settings are one table for the whole process, and a panel draws from any thread.
 _LOCK = threading.RLock()
 
@@ -70,7 +72,8 @@ class Sheet:
     def _header(self, title: str, notes: Sequence[str]) -> None:
         room = self.width - 2 * self.margin
         size = self.letters("title")
-        for line in wrapped(title, size, room, bold=True, most=2 if self.scale > 0.9 else 3):
+        most = 2 if self.scale > 0.9 else 3
+        for line in wrapped(_with_units(title), size, room, bold=True, most=most):
             self._header_line(line, size, INK, bold=True)
         self.top -= 3 * self.scale
         size = self.letters("note")
@@ -197,8 +200,14 @@ class Sheet:
         )
 
 
+def _with_units(text: str) -> str:
+    """Keep each number on the line of its unit."""
+    return _BEFORE_UNIT.sub("\u00a0", text)
+
+
 def _kept_together(note: str, size: float, room: float) -> str:
     """Let a note break between its parts only, where each part fits on a line."""
+    note = _with_units(note)
     parts = note.split(" · ")
     if any(text_size(part + " ·", size)[0] > room for part in parts):
         return note

@@ -58,7 +58,7 @@ def throughput(
 
 def _drawn(runs: list[Result], size: tuple[float, float]) -> Figure:
     rows = _rows(runs)
-    sheet = Sheet(size, reading.finding(runs[0]), _header(runs, rows))
+    sheet = Sheet(size, reading.main_finding(runs[0]), _header(runs, rows))
     # Room between rows is what a small sheet lacks first, so names shrink with their number.
     letters = min(sheet.letters("name"), 0.5 * sheet.top / (len(rows) + 2))
     most = sheet.width / 3
@@ -104,12 +104,12 @@ def _row(runs: list[Result], item: Measurement, with_case: bool) -> _Row:
 
 
 def _header(runs: list[Result], rows: list[_Row]) -> list[str]:
-    ratios = [ratio for row in rows if row.noise for ratio in row.noise]
-    words = "each dot a median of runs, its bar the interval"
-    if ratios:
-        most = max(abs(ratio - 1) for ratio in ratios)
-        words += f"; light band: the same code against itself, within ±{amount(100 * most)} %"
-    return [reading.about(runs[0], with_floor=False), words, *reading.legend(runs)]
+    words = "a dot is the median of the runs, its bar the interval"
+    if any(row.noise for row in rows):
+        words += ", the light band how far the same code differs from itself"
+    doubts = [*reading.rest_of_finding(runs[0]), *reading.shakiness(runs[0])]
+    about = reading.about(runs[0], with_floor=False)
+    return [about, words, " · ".join(doubts), *reading.legend(runs)]
 
 
 def _range(rows: list[_Row]) -> tuple[float, float]:

@@ -45,7 +45,7 @@ def texts_of(figure):
 
 
 def words_of(figure) -> str:
-    return "\n".join(text for text, _ in texts_of(figure))
+    return "\n".join(text for text, _ in texts_of(figure)).replace("\u00a0", " ")
 
 
 def test_every_rival_has_a_look_of_its_own():
@@ -112,7 +112,6 @@ def test_the_same_result_gives_the_same_bytes(latency_result, throughput_result,
 def test_the_title_is_the_finding_and_the_header_names_machine_and_floor(latency_result):
     words = words_of(plots.percentiles(latency_result(live_orders=20_000)))
     assert "Half of all commands take 30 ns in price_ladder, 570 ns in binary_heap" in words
-    words = words.replace("\u00a0", " ")
     for expected in ("20,000 live orders", "timer floor 10 ns (compiled)", "AMD EPYC, 2 CPUs, KVM"):
         assert expected in words
 
@@ -141,7 +140,7 @@ def test_an_axis_of_nines():
 
 def test_earlier_runs_are_numbered_and_explained(latency_result):
     earlier = latency_result(rivals=("price_ladder",), seed=5, live_orders=5_000)
-    words = words_of(plots.percentiles([latency_result(), earlier])).replace("\u00a0", " ")
+    words = words_of(plots.percentiles([latency_result(), earlier]))
     assert "price_ladder ①" in words
     assert "① live orders 5,000" in words
 
@@ -165,7 +164,7 @@ def test_where_runs_of_one_code_differ_the_machine_is_measured(latency_result):
 def test_a_shaky_run_says_so(latency_result):
     result = latency_result()
     result.verdict.stable, result.verdict.reason = False, "noise ±30 %"
-    assert "not stable: noise ±30 %" in words_of(plots.percentiles(result)).replace("\u00a0", " ")
+    assert "not stable: noise ±30 %" in words_of(plots.percentiles(result))
 
 
 def test_the_figure_in_words_has_its_numbers(latency_result, throughput_result):
