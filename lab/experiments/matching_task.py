@@ -24,6 +24,7 @@ from lab.measure.histogram import COUNTERS, Histogram
 Say = Callable[[str], None]
 
 _WARM_SHARE = 0.25  # of the measuring time, for commands that nobody counts
+_WARM_SECONDS_MAX = 1.0  # caches, branch predictors and the frequency are warm long before
 _CHUNK = 1_000  # commands a call where no time is taken
 _PASSES_MAX = 1_000
 _SLACK_EVENTS = 64  # so that an engine which writes more than it should is seen to do so
@@ -160,7 +161,7 @@ def throughput(
     passes = _passes(preload, commands, engine, room, events)
     _compile(say, passes, None)
     say("warming")
-    first = passes.warm(_WARM_SHARE * seconds)
+    first = passes.warm(_warm_seconds(seconds))
     say("measuring")
     durations_ns, digests = [], []
     for book in passes.repeated(seconds, first):
@@ -210,7 +211,7 @@ def latency(
     ticks = prefaulted_array(len(commands), np.int64)
     _compile(say, passes, ticks)
     say("warming")
-    first = passes.warm(_WARM_SHARE * seconds, ticks)
+    first = passes.warm(_warm_seconds(seconds), ticks)
     say("measuring")
     by_kind = np.zeros((len(action_names), COUNTERS), np.int64)
     books = passes.repeated(seconds / 2, first)
@@ -236,6 +237,11 @@ def _passes(
     own[:] = commands
     buffer = prefaulted_array(events + _SLACK_EVENTS, EVENT)
     return Passes(preload.copy(), own, engine, room, buffer, cycles_trusted)
+
+
+def _warm_seconds(seconds: float) -> float:
+    """Return how long to warm up for a measurement of ``seconds``."""
+    return min(_WARM_SHARE * seconds, _WARM_SECONDS_MAX)
 
 
 def _compile(say: Say, passes: Passes, ticks: np.ndarray | None) -> None:
