@@ -18,6 +18,7 @@ from lab.units import percentile
 
 SIZE = (7.6, 3.75)  # inches: what is left of a laptop's screen beside the controls
 HIGHEST = (90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99, 99.995, 99.999)
+SHARPNESS = 1.8  # the image is shown 650 pixels wide: two device pixels to each, and no more
 EARLIER_MOST = 5
 _OPENS_AT = 99.99
 _TITLES = {"percentiles": "Percentiles", "histogram": "Histogram", "throughput": "Throughput"}
@@ -113,7 +114,7 @@ class View:
         else:
             draw = plots.percentiles if kind == "percentiles" else plots.histogram
             figure = draw(self.runs, highest=highest, case=case, size=SIZE)
-        return markup.figure(plots.to_png(figure), plots.alt_text(self.runs, kind, case))
+        return markup.figure(plots.to_png(figure, SHARPNESS), plots.alt_text(self.runs, kind, case))
 
 
 class EarlierRuns:
