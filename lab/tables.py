@@ -73,6 +73,9 @@ def measurements(result: Result, mark: str = "", cases: Sequence[str] | None = N
 
 def _of_metric(result: Result, metric: str, found: list[Measurement], mark: str) -> Table:
     items = [item for item in found if item.metric == metric]
+    # by case: rivals are compared on the same commands, so they stand under each other
+    order = list(dict.fromkeys(item.case for item in items))
+    items.sort(key=lambda item: order.index(item.case))
     quantiles = [name for name in _QUANTILES if any(name in item.quantiles for item in items)]
     middle = "p50, median run" if quantiles else "median run"
     headings = ["rival", "case", middle, "interval"]
@@ -88,7 +91,7 @@ def _row(result: Result, item: Measurement, quantiles: list[str], mark: str) -> 
     interval = f"{low} to {high}"
     return [
         f"{item.rival} {mark}".rstrip(),
-        item.case,
+        item.case.replace(" ", "\u00a0"),
         _kept_together(item.median, item.unit),
         interval,
         *(_quantile(item, name) for name in quantiles),
@@ -158,7 +161,7 @@ def machine(result: Result) -> Table:
         floor = clock.get("floor_ns")
         known = f", floor {quantity(floor, 'ns')}" if floor else ""
         rows.append([f"clock, {name}", f"{clock.get('source', 'unknown')}{known}"])
-    commit = result.code.commit or "unknown commit"
+    commit = (result.code.commit or "unknown commit")[:14]
     changed = ", with changed files" if result.code.dirty else ""
     rows.append(["code", f"exchange-lab {result.code.version}, {commit}{changed}"])
     return Table("", ["machine", ""], rows, names=2)
