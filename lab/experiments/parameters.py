@@ -126,7 +126,7 @@ def command_line(experiment: str, parameters: Mapping[str, Any]) -> list[str]:
         if isinstance(value, bool):
             words.append(option if value else "--no-" + option[2:])
         elif isinstance(value, list | tuple):
-            words += [word for item in value for word in (option, str(item))]
+            words += [option, ",".join(str(item) for item in value)]
         else:
             words += [option, str(value)]
     return words

@@ -94,7 +94,11 @@ def test_the_command_and_the_call_say_every_parameter(name, size):
     assert isinstance(call, ast.Call)
     said = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
     assert said == parameters
-    assert shlex.split(command_text(name, parameters)) == command_line(name, parameters)
+    words = command_line(name, parameters)
+    assert shlex.split(command_text(name, parameters)) == words
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    given = {option[2:].replace("-", "_"): value for option, value in options.items()}
+    assert experiment.parameters(given) == parameters
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
