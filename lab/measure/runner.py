@@ -331,7 +331,10 @@ def _git(*words: str) -> str | None:
     """Return what git says about the checkout, or None where it cannot."""
     try:
         found = subprocess.run(
-            ["git", "-C", str(CHECKOUT), *words], capture_output=True, text=True, timeout=5
+            ["git", "--no-optional-locks", "-C", str(CHECKOUT), *words],
+            capture_output=True,
+            text=True,
+            timeout=5,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
