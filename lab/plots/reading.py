@@ -156,9 +156,9 @@ def title(result: Result, case: str) -> str:
     if case == default_case(result):
         return main_finding(result)
     timed = [item for item in result.measurements if item.case == case and item.histogram]
-    timed.sort(key=lambda item: item.median)
-    ends = timed[:: max(len(timed) - 1, 1)]
-    takes = ", ".join(f"{duration(item.median)} in {item.rival}" for item in ends)
+    middles = sorted((item.quantiles.get("50", item.median), item.rival) for item in timed)
+    ends = middles[:: max(len(middles) - 1, 1)]
+    takes = ", ".join(f"{duration(middle)} in {rival}" for middle, rival in ends)
     return f"Half of all times of {one_of(case)}: {takes}"
 
 
