@@ -1,15 +1,7 @@
-"""A book as two heaps of slotted orders a symbol, in plain Python: the log's second engine.
+"""Two heaps of slotted orders a symbol, in plain Python: the log's second engine.
 
-Not for speed records: it is what good plain Python gives (0.5 M commands a second), and so the
-baseline that a compiled structure has to beat.
-
-A cancelled order stays in its heap as a dead entry (quantity 0) until it comes to the top or until
-dead entries are half of the heap; finding it in the middle of a heap would cost O(n).
-
-Three choices carry the speed, measured on one core of an EPYC Milan: commands are unpacked by
-``struct`` (0.6 µs each; ``ndarray.tolist`` takes 1.3), events are packed by it into one bytearray
-(0.35 µs; tuples assigned to an array of records 1.1), and a heap compares one integer that holds
-price and arrival rather than two fields of a tuple.
+It is what good plain Python gives, and so the baseline that a compiled structure has to beat. The
+book itself, with its lazy deletion, is in ``heap_book``.
 """
 
 from __future__ import annotations
@@ -17,17 +9,15 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from heapq import heapify, heappop, heappush
-from itertools import count, groupby
-from operator import attrgetter
+from heapq import heappop
 from struct import Struct
 from time import perf_counter_ns
-from typing import NoReturn
 
 import numpy as np
 
 from engines.errors import BrokenInvariant
 from engines.matching.api import MatchingEngine, check_arrays
+from engines.matching.heap_book import BUY, SELL, Book, Order
 from engines.messages import (
     COMMAND,
     EVENT,
@@ -35,7 +25,6 @@ from engines.messages import (
     LEVEL,
     ORDER,
     PRICE_MAX,
-    QUANTITY_MAX,
     SIDE_BIT,
     CommandKind,
     EventKind,
@@ -43,7 +32,6 @@ from engines.messages import (
     OrderType,
     Reason,
     SelfTradePrevention,
-    Side,
     TimeInForce,
 )
 from engines.messages import SYMBOL as SYMBOL_RECORD
@@ -68,7 +56,6 @@ SEQUENCE, TIME_NS, ORDER_ID = _PLACES["sequence"], _PLACES["time_ns"], _PLACES["
 REF, PRICE, QUANTITY = _PLACES["ref"], _PLACES["price"], _PLACES["quantity"]
 OWNER, SYMBOL, KIND, SIDE = (_PLACES[name] for name in ("owner", "symbol", "kind", "side"))
 # Plain integers: a member of an IntEnum costs two lookups where its value costs one load.
-BUY, SELL = int(Side.BUY), int(Side.SELL)
 SIDES = (0, SIDE_BIT)  # a side as the kind byte of an event holds it
 LIMIT, MARKET = int(OrderType.LIMIT), int(OrderType.MARKET)
 GTC, IOC = int(TimeInForce.GTC), int(TimeInForce.IOC)
@@ -81,49 +68,6 @@ REQUESTED, REDUCED_TO_ZERO = int(Reason.REQUESTED), int(Reason.REDUCED_TO_ZERO)
 IOC_RESIDUE, MARKET_RESIDUE = int(Reason.IOC_RESIDUE), int(Reason.MARKET_RESIDUE)
 PRIORITY_KEPT, PRIORITY_LOST = int(Reason.PRIORITY_KEPT), int(Reason.PRIORITY_LOST)
 
-# A heap's key is the price's rank above 48 bits of arrival: at a million orders a second those
-# last nine years, and the heap compares one integer.
-_ARRIVAL_BITS = 48
-# Few dead entries are not worth a sweep; above that, a sweep of n entries pays for n / 2 cancels.
-_DEAD_MIN = 64
-
-
-class Order:
-    """One order; ``quantity`` is what remains of it, 0 once it is gone."""
-
-    __slots__ = ("order_id", "owner", "price", "quantity", "side")
-
-    def __init__(self, order_id: int, owner: int, price: int, quantity: int, side: int) -> None:
-        self.order_id = order_id
-        self.owner = owner
-        self.price = price
-        self.quantity = quantity
-        self.side = side
-
-
-class Book:
-    """One symbol: its live orders by id, and for each side a heap of (key, order), best first."""
-
-    __slots__ = ("dead", "heaps", "last_price", "orders")
-
-    def __init__(self) -> None:
-        self.orders: dict[int, Order] = {}
-        self.heaps: tuple[list[tuple[int, Order]], ...] = ([], [])
-        self.dead = [0, 0]  # entries of each heap whose order is gone
-        self.last_price = 0
-
-    def sweep(self, side: int) -> None:
-        """Drop every dead entry of a side once they are more than half of it."""
-        dead, heap = self.dead[side], self.heaps[side]
-        if dead > _DEAD_MIN and 2 * dead > len(heap):
-            heap[:] = [entry for entry in heap if entry[1].quantity]
-            heapify(heap)
-            self.dead[side] = 0
-
-    def queue(self, side: int) -> list[Order]:
-        """Return the live orders of a side in priority order."""
-        return [order for _, order in sorted(self.heaps[side]) if order.quantity]
-
 
 class BinaryHeap(MatchingEngine):
     """Two heaps a symbol with lazy deletion. See ``engines.matching.api`` for the contract."""
@@ -134,7 +78,6 @@ class BinaryHeap(MatchingEngine):
         super().__init__(orders, symbols)
         self._books = [Book() for _ in range(symbols)]
         self._live = 0
-        self._arrivals = count()
         self._out = bytearray()  # events that are not delivered yet
         self._sequence = 0
         steps = [self._unknown_kind] * 256
@@ -231,7 +174,8 @@ class BinaryHeap(MatchingEngine):
         index = self._match(command, book, order)
         if order.quantity:
             if may_rest:
-                self._rest(book, order)
+                book.rest(order)
+                self._live += 1
             else:
                 reason = IOC_RESIDUE if order_type == LIMIT else MARKET_RESIDUE
                 self._end(command, order, index, reason)
@@ -287,15 +231,15 @@ class BinaryHeap(MatchingEngine):
             order = Order(new_id, old.owner, price, quantity, old.side)
             self._match(command, book, order)
             if order.quantity:
-                self._rest(book, order)
+                book.rest(order)
+                self._live += 1
         self._out[_KIND_FROM_END] |= LAST_BIT
 
     def _match(self, command: tuple, book: Book, taker: Order) -> int:
         """Trade with the other side up to the taker's price; return the next event's index."""
         side = taker.side
         limit = taker.price or (PRICE_MAX if side == BUY else 0)
-        rank = limit if side == BUY else PRICE_MAX - limit  # as the other side's heap counts
-        worst_key = rank + 1 << _ARRIVAL_BITS
+        worst_key = book.worst_key(1 - side, limit)
         heap, index, remaining = book.heaps[1 - side], 1, taker.quantity
         while remaining and heap and heap[0][0] < worst_key:
             maker = heap[0][1]
@@ -344,23 +288,10 @@ class BinaryHeap(MatchingEngine):
             return None
         return book, order
 
-    def _rest(self, book: Book, order: Order) -> None:
-        """Put an order behind all others of its price."""
-        rank = order.price if order.side == SELL else PRICE_MAX - order.price
-        key = (rank << _ARRIVAL_BITS) + next(self._arrivals)
-        heappush(book.heaps[order.side], (key, order))
-        book.orders[order.order_id] = order
-        self._live += 1
-
     def _remove(self, book: Book, order: Order) -> None:
         """Take a live order out of its book."""
-        side = order.side
-        del book.orders[order.order_id]
-        order.quantity = 0  # its heap entry is dead from now on
+        book.remove(order)
         self._live -= 1
-        book.dead[side] += 1
-        if book.dead[side] > _DEAD_MIN:
-            book.sweep(side)
 
     def _end(self, command: tuple, order: Order, index: int, reason: int) -> None:
         """Say that all that remained of an order is cancelled; the last event of its command."""
@@ -405,14 +336,8 @@ class BinaryHeap(MatchingEngine):
 
     def depth(self, symbol: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the best price levels of both sides."""
-        bids, asks = (self._levels(symbol, side)[:levels] for side in (BUY, SELL))
+        bids, asks = (self._books[symbol].levels(side)[:levels] for side in (BUY, SELL))
         return np.array(bids, LEVEL), np.array(asks, LEVEL)
-
-    def _levels(self, symbol: int, side: int) -> list[tuple[int, int, int]]:
-        """Return (price, count, quantity) of every level of a side, best first."""
-        by_price = groupby(self._books[symbol].queue(side), attrgetter("price"))
-        quantities = [(price, [order.quantity for order in level]) for price, level in by_price]
-        return [(price, len(level), sum(level)) for price, level in quantities]
 
     def symbol_records(self) -> np.ndarray:
         """Return the symbols that have traded."""
@@ -432,16 +357,19 @@ class BinaryHeap(MatchingEngine):
         """Look at every invariant; raises BrokenInvariant."""
         for symbol, book in enumerate(self._books):
             if book.heaps[BUY] or book.heaps[SELL] or book.orders:
-                _check_book(symbol, book)
+                book.check(symbol)
         live = sum(len(book.orders) for book in self._books)
         if live != self._live or live > self.orders_max:
-            _broken(f"{live} orders are live, {self._live} are counted, {self.orders_max} fit")
+            raise BrokenInvariant(
+                f"{live} orders are live, {self._live} are counted, {self.orders_max} fit"
+            )
 
     def _restore(
         self, orders: np.ndarray, symbols: np.ndarray, undelivered: np.ndarray, last_sequence: int
     ) -> None:
         for order_id, price, quantity, owner, symbol, side, _ in orders.tolist():
-            self._rest(self._books[symbol], Order(order_id, owner, price, quantity, side))
+            self._books[symbol].rest(Order(order_id, owner, price, quantity, side))
+        self._live = len(orders)
         for symbol, _, _, last_price in symbols.tolist():
             self._books[symbol].last_price = last_price
         self._out += undelivered.tobytes()
@@ -499,42 +427,5 @@ def _why_fields_rejected(command: tuple, symbols_max: int) -> int:
     return 0
 
 
-def _check_book(symbol: int, book: Book) -> None:
-    """Look at the invariants of one book."""
-    queued = 0
-    for side in (BUY, SELL):
-        _check_heap(symbol, book, side)
-        for order in book.queue(side):
-            queued += 1
-            if book.orders.get(order.order_id) is not order:
-                _broken(f"order {order.order_id} of symbol {symbol} is queued and not live")
-    if queued != len(book.orders):
-        _broken(f"symbol {symbol} has {queued} orders queued and {len(book.orders)} live")
-    bids, asks = book.queue(BUY), book.queue(SELL)
-    if bids and asks and bids[0].price >= asks[0].price:
-        _broken(f"symbol {symbol} is crossed: bid {bids[0].price}, ask {asks[0].price}")
-
-
-def _check_heap(symbol: int, book: Book, side: int) -> None:
-    """Look at the order of a heap, at its entries and at its count of dead ones."""
-    heap, dead = book.heaps[side], book.dead[side]
-    for place, (key, order) in enumerate(heap):
-        if heap[(place - 1) // 2 if place else 0][0] > key:
-            _broken(f"entry {place} of symbol {symbol} comes before its parent in the heap")
-        rank = order.price if side == SELL else PRICE_MAX - order.price
-        if order.side != side or key >> _ARRIVAL_BITS != rank:
-            _broken(f"order {order.order_id} of symbol {symbol} stands at the wrong price or side")
-        if not 0 <= order.quantity <= QUANTITY_MAX:
-            _broken(f"order {order.order_id} of symbol {symbol} has quantity {order.quantity}")
-    if dead != sum(not order.quantity for _, order in heap):
-        _broken(f"symbol {symbol} miscounts its dead entries as {dead}")
-    if dead > _DEAD_MIN and 2 * dead > len(heap):
-        _broken(f"{dead} of {len(heap)} entries of symbol {symbol} are dead, more than half")
-
-
 def _row(order: Order, symbol: int) -> tuple:
     return (order.order_id, order.price, order.quantity, order.owner, symbol, order.side, 0)
-
-
-def _broken(what: str) -> NoReturn:
-    raise BrokenInvariant(what)
