@@ -122,8 +122,10 @@ def arguments(
         f"--ServerApp.root_dir={CHECKOUT}",
         f"--LabApp.default_url=/lab/tree/{notebook.as_posix()}",
         f"--ServerApp.terminado_settings=shell_command={shlex.quote(shell)}",
-        # Its own default is longer than the interval, and each notebook would warn of that.
-        '--ServerApp.tornado_settings={"ws_ping_timeout": 30000}',
+        # No pings: with its own settings each notebook warns that the timeout is longer than the
+        # interval, and a timeout as long as the interval drops each kernel's connection at the
+        # first ping, every 30 s. On one machine a connection needs none to live.
+        '--ServerApp.tornado_settings={"ws_ping_interval": 0}',
         # Ctrl-C ends it at once; without this it asks, waits five seconds and carries on.
         "--ServerApp.answer_yes=True",
         "--LabApp.news_url=None",
