@@ -94,6 +94,8 @@ class PriceLadder(MatchingEngine):
     ) -> tuple[int, int]:
         """Take commands in order and write what happened; see ``MatchingEngine.submit``."""
         check_arrays(commands, events, ticks)
+        if not commands.flags.writeable:
+            commands = commands.copy()  # a kernel is compiled for one kind of array only
         times = _NO_TICKS if ticks is None else ticks
         code = _CLOCK_CODES[self.clock]
         return ladder_kernels.submit(self._places, commands, events, times, code)

@@ -6,7 +6,6 @@ Every one of them is allocation-free and raises nothing. The layout is drawn in 
 from __future__ import annotations
 
 from collections import namedtuple
-from typing import Any
 
 import numpy as np
 from numba import njit
@@ -23,6 +22,7 @@ from engines.messages import (
     SelfTradePrevention,
     Side,
     TimeInForce,
+    codes,
 )
 
 # What a kernel sees: the columns are of shape (2, orders), the side first.
@@ -43,8 +43,7 @@ STP_MAX, FLAGS_MAX = max(SelfTradePrevention).value, sum(Flag)
 ACCEPTED, TRADE = int(EventKind.ACCEPTED), int(EventKind.TRADE)
 REDUCED, REPLACED = int(EventKind.REDUCED), int(EventKind.REPLACED)
 CANCELLED, REJECTED = int(EventKind.CANCELLED), int(EventKind.REJECTED)
-_codes = {reason.name: int(reason) for reason in Reason}
-R: Any = namedtuple("R", _codes)(**_codes)  # type: ignore[misc]
+R = codes(Reason)
 NO_ID = np.uint64(0)  # unsigned: with a signed zero Numba would compare ids as floats
 _SCAN = 64
 
