@@ -62,7 +62,7 @@ class Session:
 
     def _heard(self, kind: str, text: str) -> None:
         if kind in ("error", "warning", "exception"):
-            self.console.append(f"{kind}: {text}")
+            self.console.append(f"{time.strftime('%H:%M:%S')} {kind}: {text}")
 
     def outside(self) -> list[str]:
         """Return the requests that left this machine."""
