@@ -46,6 +46,13 @@ class Table:
         caption = f"<caption>{escape(self.caption)}</caption>" if self.caption else ""
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
+    def without(self, *headings: str) -> Table:
+        """Return the table without some of its columns, for a narrow place."""
+        kept = [i for i, heading in enumerate(self.headings) if heading not in headings]
+        names = sum(i < self.names for i in kept)
+        rows = [[row[i] for i in kept] for row in self.rows]
+        return Table(self.caption, [self.headings[i] for i in kept], rows, names)
+
     def _row(self, row: Sequence[str]) -> str:
         cells = (f"<td{self._side(i)}>{escape(cell)}</td>" for i, cell in enumerate(row))
         return f"<tr>{''.join(cells)}</tr>"
