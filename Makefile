@@ -2,7 +2,7 @@
 # splits names at spaces and a checkout may lie in a folder that has one.
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test soak lint setup lock FORCE
+.PHONY: help lab test soak lint setup lock shipped FORCE
 unexport PYTHONPATH PYTHONHOME
 
 python := .venv/bin/python
@@ -28,6 +28,7 @@ help:
 	@echo "make soak    set up, then run the tests that take long"
 	@echo "make lint    set up, then ruff and mypy"
 	@echo "make lock    make requirements.lock anew from pyproject.toml"
+	@echo "make shipped measure what is shipped, on a machine that does nothing else (half an hour)"
 	@echo "PYTHON=…     the Python to set up with (default: the newest of 3.13, 3.12, 3.11)"
 
 lab: setup
@@ -38,6 +39,9 @@ test: setup
 
 soak: setup
 	@$(python) -m pytest -m soak $(ARGS)
+
+shipped: setup
+	@$(python) -m lab.shipped
 
 lint: setup
 	@$(python) -m ruff check

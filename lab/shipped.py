@@ -130,9 +130,13 @@ def strip(notebook: nbformat.NotebookNode) -> None:
 def _figure_of(source: str, path: Path) -> list[nbformat.NotebookNode]:
     """Run one cell where its notebook would, and return the picture that it ends with."""
     from nbclient import NotebookClient
+    from traitlets.config import Config
 
     alone = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
-    NotebookClient(alone, resources={"metadata": {"path": str(path.parent)}}).execute()
+    # Without encryption a kernel warns of it.
+    config = Config({"KernelManager": {"transport_encryption": "auto"}})
+    place = {"metadata": {"path": str(path.parent)}}
+    NotebookClient(alone, resources=place, config=config).execute()
     outputs = alone.cells[0].outputs
     if not outputs or "image/png" not in outputs[0].get("data", {}):
         raise FileError(path, f"has no figure in its cell {FIGURE_TAG}; end it with picture(…)")
