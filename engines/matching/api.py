@@ -54,7 +54,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from engines.errors import CapacityError, LayoutError
+from engines.errors import CapacityError, InputError, LayoutError
 from engines.messages import (
     COMMAND,
     EVENT,
@@ -113,6 +113,20 @@ class MatchingEngine(ABC):
             raise CapacityError(f"{symbols} symbols is not within 1..65535; take several engines")
         self.orders_max = orders
         self.symbols_max = symbols
+
+    def require_symbol(self, symbol: int) -> None:
+        """Refuse a symbol for which there is no book.
+
+        Raises
+        ------
+        InputError
+            It is not within 0 .. ``symbols_max - 1``.
+        """
+        if not 0 <= symbol < self.symbols_max:
+            raise InputError(
+                f"symbol {symbol} has no book; choose 0..{self.symbols_max - 1}, "
+                "or make the engine with more symbols"
+            )
 
     @abstractmethod
     def submit(
@@ -206,16 +220,23 @@ class MatchingEngine(ABC):
         Raises
         ------
         LayoutError
-            The bytes are no snapshot, are cut short, or are of another version.
+            The bytes are no snapshot, are cut short, are of another version, or hold an order that
+            cannot be.
         CapacityError
             The snapshot holds more than this engine has room for.
         """
         if self.last_sequence or len(self.live_orders()):
             raise LayoutError("the engine is not empty; load into a new one")
         orders, symbols, events, last_sequence = _parts_of(snapshot)
+        _check_orders(orders)
         if len(orders) > self.orders_max:
             raise CapacityError(
                 f"the snapshot holds {len(orders)} orders, the engine {self.orders_max}; enlarge it"
+            )
+        if len(events) > self.orders_max + 2:
+            raise CapacityError(
+                f"the snapshot holds {len(events)} undelivered events, the engine has room for "
+                f"{self.orders_max + 2}; enlarge it"
             )
         highest = max(orders["symbol"].max(initial=0), symbols["symbol"].max(initial=0))
         if highest >= self.symbols_max:
@@ -256,6 +277,20 @@ def _parts_of(snapshot: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]
     return parts[0], parts[1], parts[2], int(head["last_sequence"])
 
 
+def _check_orders(orders: np.ndarray) -> None:
+    """Refuse the orders of a snapshot that no engine can have saved."""
+    whole = (orders["order_id"] > 0) & (orders["price"] >= 1) & (orders["quantity"] >= 1)
+    (wrong,) = np.nonzero(~whole | (orders["side"] > 1))
+    if len(wrong):
+        raise LayoutError(f"the snapshot's order {orders[wrong[0]]} cannot be; take another copy")
+    if len(np.unique(orders[["symbol", "order_id"]])) != len(orders):
+        raise LayoutError("the snapshot holds an order twice; take another copy")
+    signed = np.where(orders["side"] == 0, -1, 1) * orders["price"].astype(np.int64)
+    places = np.rec.fromarrays([orders["symbol"], orders["side"], signed])
+    if not np.array_equal(places, np.sort(places)):
+        raise LayoutError("the snapshot's orders do not stand by priority; take another copy")
+
+
 def check_arrays(commands: np.ndarray, events: np.ndarray, ticks: np.ndarray | None) -> None:
     """Refuse arrays that ``submit`` cannot take.
 
@@ -270,6 +305,8 @@ def check_arrays(commands: np.ndarray, events: np.ndarray, ticks: np.ndarray | N
                 f"{title} must be a contiguous array of {dtype.itemsize}-byte records, "
                 f"not {array.dtype} of shape {array.shape}; make it with engines.messages"
             )
+    if not events.flags.writeable:
+        raise LayoutError("events is read-only; give an array of one's own")
     if len(events) == 0:
         raise LayoutError("events has no room at all; give it at least one record")
     if ticks is not None and (ticks.dtype != np.int64 or len(ticks) < len(commands)):

@@ -329,6 +329,7 @@ class BinaryHeap(MatchingEngine):
 
     def orders(self, symbol: int) -> np.ndarray:
         """Return the live orders of a symbol; see ``MatchingEngine.orders``."""
+        self.require_symbol(symbol)
         book = self._books[symbol]
         rows = [_row(order, symbol) for side in (BUY, SELL) for order in book.queue(side)]
         return np.array(rows, ORDER)
@@ -340,11 +341,13 @@ class BinaryHeap(MatchingEngine):
 
     def order(self, symbol: int, order_id: int) -> np.void | None:
         """Return one live order, or None."""
+        self.require_symbol(symbol)
         order = self._books[symbol].orders.get(order_id)
         return None if order is None else np.array([_row(order, symbol)], ORDER)[0]
 
     def depth(self, symbol: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the best price levels of both sides."""
+        self.require_symbol(symbol)
         bids, asks = (self._books[symbol].levels(side)[:levels] for side in (BUY, SELL))
         return np.array(bids, LEVEL), np.array(asks, LEVEL)
 

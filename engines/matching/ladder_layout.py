@@ -20,8 +20,9 @@ moved between any two calls. Index 0 of orders, pages and words means "none".
 An order holds its level instead of its price: a cancel then goes from the id table to the order to
 the level without asking the directory. Price, side and symbol follow from the level's page.
 
-A reader in another process takes ``version`` of the symbol, reads, and takes it again: an odd or a
-changed number means that the book was being written meanwhile.
+A reader in another process takes ``version`` of the symbol and ``directory_version``, reads, and
+takes both again: an odd or a changed number means that the book was being written meanwhile, or
+that the directory, which all symbols share, was. Orders are looked up by id in the writer only.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ from engines.messages import EVENT
 MAGIC = b"XLABLADR"
 LAYOUT_VERSION = 1
 TICKS_A_PAGE = 64
-PAGES_MAX = 2**21 - 2  # a directory entry has 21 bits for the page
 WORD_LAYERS = 3  # of 6 bits each, between a page's number of 25 bits and a root of 7 bits
+PAGES_MAX = (2**21 - 2) // WORD_LAYERS  # a directory entry has 21 bits, for a page or a word
 
 HEADER = np.dtype(
     [
@@ -61,7 +62,8 @@ HEADER = np.dtype(
         ("directory_shift", "<u4"),  # 64 - log2 of the directory's length
         ("id_mask", "<u8"),
         ("directory_mask", "<u8"),
-        ("reserved", "<u8", 4),
+        ("directory_version", "<u8"),
+        ("reserved", "<u8", 3),
     ]
 )
 BOOK = np.dtype([("version", "<u8"), ("last_price", "<i4"), ("state", "<u4")])
@@ -172,12 +174,15 @@ def lay_out(buffer: np.ndarray, orders: int, symbols: int, pages: int) -> Sectio
     Raises
     ------
     CapacityError
-        The buffer is too small, or ``pages`` is outside 1..2097150.
+        The buffer is too small, or ``pages`` is outside 1..699050.
     LayoutError
-        The buffer holds something else, or a ladder of another size or layout version.
+        The buffer is read-only or holds something else: a ladder of another size or layout
+        version, or one whose writer ended in the middle of a command.
     """
     if not 1 <= pages <= PAGES_MAX:
         raise CapacityError(f"{pages} pages is not within 1..{PAGES_MAX}; choose another number")
+    if not buffer.flags.writeable:
+        raise LayoutError("the buffer is read-only; open it for writing")
     needed = bytes_needed(orders, symbols, pages)
     if buffer.nbytes < needed:
         raise CapacityError(f"the buffer has {buffer.nbytes} bytes and needs {needed}; enlarge it")
@@ -219,6 +224,10 @@ def _claim(sections: Sections, orders: int, symbols: int, pages: int) -> None:
             raise LayoutError(
                 f"the buffer's ladder has {field} {header[field]}, not {value}; attach with its own"
             )
+    if header["directory_version"] & 1 or (sections.books["version"] & 1).any():
+        raise LayoutError(
+            "the buffer's ladder was left in the middle of a command; rebuild it from its commands"
+        )
 
 
 def sizes_in(buffer: np.ndarray) -> tuple[int, int, int]:

@@ -1,4 +1,8 @@
-"""Looking into a price ladder without changing it: depth, live orders, the check of invariants."""
+"""Looking into a price ladder without changing it: depth, live orders, the check of invariants.
+
+No walk is longer than its book can be, so that beside a writer it ends, if with a wrong answer: see
+the versions in ``ladder_layout``.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,7 @@ def depth(s, symbol, side, levels):
     while level and count < len(levels):
         queue = queue_at(s.levels, level)
         orders, slot = 0, queue.head
-        while slot:
+        while slot and orders < header_at(s.header, 0).orders:
             orders += 1
             slot = slot_at(s.orders, slot).next
         row = levels[count]
@@ -69,9 +73,9 @@ def live_orders(s, first_symbol, last_symbol, out):
             if side_at(s.sides, 2 * symbol + side).best_price == 0:
                 continue
             level = np.int64(side_at(s.sides, 2 * symbol + side).best_level)
-            while level:
+            while level and count < len(out):
                 slot = queue_at(s.levels, level).head
-                while slot:
+                while slot and count < len(out):
                     fill_order(s, slot, out[count])
                     count += 1
                     slot = slot_at(s.orders, slot).next

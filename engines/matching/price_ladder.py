@@ -11,11 +11,11 @@ Not for sizes above 2^26 orders. The compiled half is ``ladder_kernels``, the bu
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
-from engines.errors import BrokenInvariant
+from engines.errors import BrokenInvariant, CapacityError
 from engines.intrinsics import HAS_CYCLE_COUNTER
 from engines.matching import ladder_kernels, ladder_views
 from engines.matching.api import Clock, MatchingEngine, check_arrays
@@ -35,8 +35,8 @@ class PriceLadder(MatchingEngine):
         Capacities, as for every engine.
     pages
         How many pages of 64 ticks may be in use at once; by default one more than orders, which
-        can never run out before the orders do (up to 2,097,150): the one is for a replace that
-        moves an order of a full book. An order that would need one more is rejected as BOOK_FULL.
+        can never run out before the orders do (up to 699,050): the one is for a replace that moves
+        an order of a full book. An order that would need one more is rejected as BOOK_FULL.
     buffer
         Where the state lives: uint8, ``bytes_needed`` long. All zero it becomes a new book; a
         ladder found in it, of the same sizes, is continued. By default private memory.
@@ -89,6 +89,10 @@ class PriceLadder(MatchingEngine):
         orders, symbols, pages = sizes_in(buffer)
         return cls(orders, symbols, pages, buffer, clock)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle by the buffer: what is held besides are addresses in it."""
+        return type(self).attach, (np.array(self.buffer), self.clock)
+
     def submit(
         self, commands: np.ndarray, events: np.ndarray, ticks: np.ndarray | None = None
     ) -> tuple[int, int]:
@@ -102,6 +106,7 @@ class PriceLadder(MatchingEngine):
 
     def orders(self, symbol: int) -> np.ndarray:
         """Return the live orders of a symbol; see ``MatchingEngine.orders``."""
+        self.require_symbol(symbol)
         return self._collect(symbol, symbol + 1)
 
     def live_orders(self) -> np.ndarray:
@@ -115,6 +120,7 @@ class PriceLadder(MatchingEngine):
 
     def order(self, symbol: int, order_id: int) -> np.void | None:
         """Return one live order, or None."""
+        self.require_symbol(symbol)
         slot = int(ladder_views.find_slot(self._places, symbol, np.uint64(order_id)))
         if slot == 0:
             return None
@@ -124,6 +130,7 @@ class PriceLadder(MatchingEngine):
 
     def depth(self, symbol: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the best price levels of both sides."""
+        self.require_symbol(symbol)
         levels = min(levels, len(self._sections.orders))  # no book has more levels than orders
         out = np.zeros((2, levels), LEVEL)
         counts = [ladder_views.depth(self._places, symbol, side, out[side]) for side in (0, 1)]
@@ -153,13 +160,21 @@ class PriceLadder(MatchingEngine):
         number, symbol = ladder_views.check(self._places)
         if number:
             raise BrokenInvariant(
-                f"symbol {symbol}: not so, that {ladder_views.INVARIANTS[number]}"
+                f"symbol {int(symbol)}: not so, that {ladder_views.INVARIANTS[number]}"
             )
 
     def _restore(
         self, orders: np.ndarray, symbols: np.ndarray, undelivered: np.ndarray, last_sequence: int
     ) -> None:
         header = self._sections.header[0]
+        pages = np.unique(
+            np.rec.fromarrays([orders["symbol"], orders["side"], orders["price"] >> 6])
+        )
+        if len(pages) > header["pages"]:
+            raise CapacityError(
+                f"the snapshot's orders stand on {len(pages)} pages, the ladder has "
+                f"{header['pages']}; give it more"
+            )
         ladder_kernels.restore(self._places, orders)
         self._sections.books["last_price"][symbols["symbol"]] = symbols["last_price"]
         self._sections.spill[: len(undelivered)] = undelivered

@@ -384,6 +384,7 @@ class Reference(MatchingEngine):
 
     def orders(self, symbol: int) -> np.ndarray:
         """Return the live orders of a symbol; see ``MatchingEngine.orders``."""
+        self.require_symbol(symbol)
         book = self._books[symbol]
         rows = [
             _record(order)
@@ -400,11 +401,13 @@ class Reference(MatchingEngine):
 
     def order(self, symbol: int, order_id: int) -> np.void | None:
         """Return one live order, or None."""
+        self.require_symbol(symbol)
         order = self._live.get((symbol, order_id))
         return None if order is None else np.array([_record(order)], ORDER)[0]
 
     def depth(self, symbol: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the best price levels of both sides."""
+        self.require_symbol(symbol)
         book = self._books[symbol]
         sides = []
         for side in (BUY, SELL):

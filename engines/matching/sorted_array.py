@@ -96,6 +96,7 @@ class SortedArray(MatchingEngine):
         check_arrays(commands, events, ticks)
         if not commands.flags.writeable:
             commands = commands.copy()  # a kernel is compiled for one kind of array only
+        _check_whole(self._header)
         clock = 0 if ticks is None else _CLOCK_CODES[self.clock]
         written = self._deliver(events)
         if self._header["waiting"]:
@@ -142,6 +143,7 @@ class SortedArray(MatchingEngine):
 
     def orders(self, symbol: int) -> np.ndarray:
         """Return the live orders of a symbol; see ``MatchingEngine.orders``."""
+        self.require_symbol(symbol)
         return np.concatenate(
             [self._records(side, *self._run(side, symbol)) for side in (BUY, SELL)]
         )
@@ -155,6 +157,7 @@ class SortedArray(MatchingEngine):
 
     def order(self, symbol: int, order_id: int) -> np.void | None:
         """Return one live order, or None."""
+        self.require_symbol(symbol)
         for side in (BUY, SELL):
             records = self._records(side, *self._run(side, symbol))
             found = np.flatnonzero(records["order_id"] == np.uint64(order_id))
@@ -164,6 +167,7 @@ class SortedArray(MatchingEngine):
 
     def depth(self, symbol: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the best price levels of both sides."""
+        self.require_symbol(symbol)
         bids, asks = (
             _levels_of(self._records(side, *self._run(side, symbol)))[:levels]
             for side in (BUY, SELL)
@@ -305,9 +309,14 @@ def _check_header(
             f"{path} holds {header['orders']} orders and {header['symbols']} symbols, not {orders} "
             f"and {symbols}; open it as it was made"
         )
+    _check_whole(header)
+
+
+def _check_whole(header: np.void) -> None:
+    """Refuse a book whose commands were interrupted before its header was written."""
     if header["busy"]:
         raise LayoutError(
-            f"{path} was left in the middle of a command; rebuild the book from its commands"
+            "the book was left in the middle of a command; rebuild it from its commands"
         )
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from engines.errors import CapacityError, LayoutError
+from engines.errors import CapacityError, InputError, LayoutError
 from engines.matching import IMPLEMENTATIONS, Clock, Feature
 from engines.messages import (
     COMMAND,
@@ -725,6 +725,41 @@ def test_a_damaged_snapshot_is_refused(name, damage, problem):
         IMPLEMENTATIONS[name].create(orders=64, symbols=2).load(damage(saved))
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("quantity", -7, "cannot be"),
+        ("price", 0, "cannot be"),
+        ("order_id", 0, "cannot be"),
+        ("side", 9, "cannot be"),
+        ("price", PRICE_MAX, "by priority"),
+    ],
+)
+def test_a_snapshot_with_an_order_that_cannot_be_is_refused(name, field, value, problem):
+    saved = bytearray(_saved(name).save())
+    orders = np.frombuffer(saved, ORDER, 2, SNAPSHOT.itemsize)
+    assert orders["symbol"].tolist() == [0, 0]
+    orders[field][1] = value
+    with pytest.raises(LayoutError, match=problem):
+        IMPLEMENTATIONS[name].create(orders=64, symbols=2).load(bytes(saved))
+
+
+def test_a_snapshot_that_holds_an_order_twice_is_refused(name):
+    saved = bytearray(_saved(name).save())
+    orders = np.frombuffer(saved, ORDER, 2, SNAPSHOT.itemsize)
+    orders["order_id"][1] = orders["order_id"][0]
+    with pytest.raises(LayoutError, match="twice"):
+        IMPLEMENTATIONS[name].create(orders=64, symbols=2).load(bytes(saved))
+
+
+@pytest.mark.parametrize("symbol", [-1, 2, 65535])
+def test_a_symbol_without_a_book_is_refused(name, symbol):
+    engine = _saved(name)
+    for look in (engine.orders, lambda s: engine.order(s, 1), lambda s: engine.depth(s, 5)):
+        with pytest.raises(InputError, match=r"has no book; choose 0\.\.1"):
+            look(symbol)
+
+
 @pytest.mark.parametrize("sizes", [(3, 2), (64, 1)])
 def test_a_snapshot_needs_room(name, sizes):
     with pytest.raises(CapacityError, match="the snapshot holds"):
@@ -744,6 +779,7 @@ def test_arrays_that_submit_cannot_take_are_refused(desk):
     commands, events = np.zeros(2, COMMAND), np.zeros(4, EVENT)
     wrong = [
         (commands.view(np.uint8), events, None),
+        (commands, np.frombuffer(bytes(256), EVENT), None),
         (commands, events.view(np.uint8), None),
         (commands[::2], events[::2], None),
         (commands, events[:0], None),

@@ -1,5 +1,6 @@
 """What only the price ladder promises: a buffer that lives and moves anywhere, sparse pages."""
 
+import copy
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from engines.errors import BrokenInvariant, CapacityError, LayoutError
-from engines.matching.ladder_layout import bytes_needed
+from engines.matching.ladder_layout import PAGES_MAX, bytes_needed
 from engines.matching.price_ladder import PriceLadder
 from engines.messages import COMMAND, EVENT, CommandKind, EventKind, Reason, Side, event_kinds
 
@@ -175,3 +176,52 @@ def test_check_finds_damage(section, field, index, value):
     getattr(ladder._sections, section)[field][index] = value
     with pytest.raises(BrokenInvariant, match="not so, that"):
         ladder.check()
+
+
+def test_a_ladder_of_many_symbols_has_room_for_no_more_than_its_directory_can_name():
+    """Each page may bring three summary words; both are named by 21 bits."""
+    assert 3 * PAGES_MAX < 2**21
+
+
+def test_a_copy_is_a_book_of_its_own():
+    ladder = PriceLadder(orders=10)
+    submitted(ladder, orders_at([100]))
+    copied = copy.deepcopy(ladder)
+    submitted(copied, orders_at([101], first_id=2))
+    assert [len(book.orders(0)) for book in (ladder, copied)] == [1, 2]
+
+
+def test_a_snapshot_that_needs_more_pages_than_there_are_is_refused_before_anything_is_written():
+    wide = PriceLadder(orders=50)
+    submitted(wide, orders_at([64 * n for n in range(1, 51)]))
+    narrow = PriceLadder(orders=100, pages=2)
+    with pytest.raises(CapacityError, match="50 pages"):
+        narrow.load(wide.save())
+    assert len(narrow.live_orders()) == 0
+
+
+@pytest.mark.parametrize(
+    ("section", "field"), [("books", "version"), ("header", "directory_version")]
+)
+def test_a_book_whose_writer_ended_in_a_command_is_refused(section, field):
+    ladder = PriceLadder(orders=10)
+    submitted(ladder, orders_at([100]))
+    getattr(ladder._sections, section)[field] += 1
+    with pytest.raises(LayoutError, match="middle of a command"):
+        PriceLadder.attach(ladder.buffer)
+
+
+def test_the_directory_tells_when_it_was_written():
+    ladder = PriceLadder(orders=10)
+    version = ladder._sections.header["directory_version"]
+    submitted(ladder, orders_at([100]))
+    first = int(version[0])
+    submitted(ladder, orders_at([101], first_id=2))  # the same page: the directory stays
+    assert first > 0 and first % 2 == 0 and version[0] == first
+
+
+def test_a_read_only_buffer_is_refused():
+    buffer = PriceLadder(orders=10).buffer
+    buffer.flags.writeable = False
+    with pytest.raises(LayoutError, match="read-only"):
+        PriceLadder.attach(buffer)
