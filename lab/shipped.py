@@ -41,15 +41,15 @@ class Order:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
-# The reference answers a cancel among half a million orders in about a millisecond, so the large
-# book is measured without it.
+# The large book without the reference, which is in the other two. The last one is what a panel opens
+# with.
 ORDERS = (
     Order("matching_throughput", dict(flow="add_only")),
     Order("matching_throughput", dict(flow="balanced")),
     Order("matching_latency", dict(live_orders=1_000)),
     Order(
         "matching_latency",
-        dict(live_orders=500_000, engines=["sorted_array", "binary_heap", "price_ladder"]),
+        dict(live_orders=200_000, engines=["sorted_array", "binary_heap", "price_ladder"]),
     ),
     Order("matching_latency", dict(live_orders=50_000)),
 )
@@ -167,10 +167,14 @@ def write_readme() -> None:
     text = README.read_text(encoding="utf-8")
     if not _NUMBERS.search(text):
         raise FileError(README, "has no marks for its numbers; see lab/shipped.py")
+    README.write_text(with_numbers(text), encoding="utf-8")
+
+
+def with_numbers(text: str) -> str:
+    """Return the README with the numbers of the shipped results between its marks."""
+    latency = shipped("matching_latency", live_orders=50_000)
     numbers = "\n".join([*_table(latency), "", _provenance(latency)])
-    README.write_text(
-        _NUMBERS.sub(lambda marks: f"{marks[1]}{numbers}\n{marks[2]}", text), encoding="utf-8"
-    )
+    return _NUMBERS.sub(lambda marks: f"{marks[1]}{numbers}\n{marks[2]}", text)
 
 
 def _table(latency: Result) -> list[str]:
