@@ -51,7 +51,9 @@ def finished(job: Job, name: str) -> Result:
 
 def _voice() -> Say:
     """Return what shows a line where this process has somebody who looks on."""
-    if "ipykernel" in sys.modules:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if hasattr(shell, "kernel"):  # a terminal's IPython has none
         return _in_notebook()
     if sys.stderr.isatty():
         return _on_terminal
