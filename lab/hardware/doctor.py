@@ -95,11 +95,8 @@ def _load(tree: Tree, topology: Topology) -> Seen:
     load, cpus = float(words[0]), max(1, len(topology.pus))
     evidence = f"load {load:.2f} over the last minute on {cpus} CPUs, {words[3]} runnable/all tasks"
     remedy = "ps -eo pcpu,pid,comm --sort=-pcpu | head   # stop what is not needed, wait a minute"
-    if load > 0.75 * cpus:
-        return Seen("bad", evidence, remedy)
-    if load > 0.25 * cpus:
-        return Seen("warning", evidence, remedy)
-    return Seen("fine", evidence)
+    severity = machine.load_severity(load, cpus)
+    return Seen(severity, evidence, "" if severity == "fine" else remedy)
 
 
 def _steal(tree: Tree, topology: Topology) -> Seen:

@@ -12,6 +12,8 @@ from typing import Any
 from lab.hardware.memory import memory_bytes
 from lab.hardware.sysfs import Tree
 
+# Processes that run or want to, for each CPU.
+_LOAD_WARNING, _LOAD_BAD = 0.25, 0.75
 COUNTER_FLAGS = ("constant_tsc", "nonstop_tsc")
 _CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0"
 # What a hypervisor leaves where a guest can see it: a clock source of its own, or a vendor's name.
@@ -61,6 +63,17 @@ def _standing() -> dict[str, Any]:
         "numba": _version("numba"),
         "clock": "cycle counter" if counter_trust(tree)[0] else "monotonic clock",
     }
+
+
+def load_severity(load: float, cpus: int) -> str:
+    """Return what a load over the last minute does to numbers: "fine", "warning" or "bad".
+
+    The doctor's finding and a run's verdict both ask here. One measured process is a load of 1, so
+    a run that directly follows another on two CPUs is warned of and not condemned.
+    """
+    if load > _LOAD_BAD * cpus:
+        return "bad"
+    return "warning" if load > _LOAD_WARNING * cpus else "fine"
 
 
 def machine_name(cpu: str, cpus: int, hypervisor: str) -> str:
