@@ -64,7 +64,7 @@ def result_text(result: Result) -> str:
                 measured.case,
                 measured.metric.replace("_", " "),
                 quantity(measured.median, measured.unit),
-                f"{low} to {high}",
+                f"{low} to {high}{measured.coverage_text()}",
                 *tail,
                 str(measured.runs),
                 "right" if measured.digest_ok else "WRONG: void",

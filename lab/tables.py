@@ -95,7 +95,7 @@ def _of_metric(result: Result, metric: str, found: list[Measurement], mark: str)
 
 def _row(result: Result, item: Measurement, quantiles: list[str], mark: str) -> list[str]:
     low, high = (_kept_together(value, item.unit) for value in (item.low, item.high))
-    interval = f"{low} to {high}"
+    interval = f"{low} to {high}" + item.coverage_text().replace(" ", "\u00a0")
     return [
         f"{item.rival} {mark}".rstrip(),
         item.case.replace(" ", "\u00a0"),

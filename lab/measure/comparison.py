@@ -13,10 +13,12 @@ from typing import Any
 
 from engines.errors import InputError
 from lab.measure.result import Measurement, Result
+from lab.measure.statistics import CONFIDENCE
 from lab.units import quantity
 
 # What of a machine's fingerprint moves a number. Load is of the moment, and names repeat the rest.
 _MACHINE = ("id", "cpu", "cpus", "memory_bytes", "hypervisor", "kernel", "clock")
+_ROUNDS_ENOUGH = 3  # six runs of each rival: the least whose interval covers 95 %
 _VERSIONS = ("python", "numpy", "numba")
 
 
@@ -42,7 +44,8 @@ class Change:
     noise_low, noise_high
         Between what ratios the rival against itself lay in the two runs.
     clear
-        Whether 1 lies outside the bounds and the ratio outside the noise.
+        Whether 1 lies outside the bounds and the ratio outside the noise, and both intervals are
+        worth their name: of 95 %, which takes six runs.
     """
 
     rival: str
@@ -221,9 +224,12 @@ def _change(before: Measurement, after: Measurement, noise: tuple[float, float] 
     ends = [faster(b, a) for b in (before.low, before.high) for a in (after.low, after.high)]
     low, high = min(ends), max(ends)
     noise_low, noise_high = noise or (1.0, 1.0)
-    enough = min(before.runs, after.runs) > 1 and noise is not None
-    clear = enough and not low <= 1 <= high and not noise_low <= ratio <= noise_high
+    enough = min(before.coverage or 0.0, after.coverage or 0.0) >= CONFIDENCE
+    stands_out = not low <= 1 <= high and not noise_low <= ratio <= noise_high
+    clear = enough and noise is not None and stands_out
     words = _words(ratio, low, high, noise, clear)
+    if not enough:
+        words += f"; from too few rounds, run {_ROUNDS_ENOUGH} or more"
     return Change(
         rival=after.rival,
         case=after.case,

@@ -5,9 +5,12 @@ A result's file is written whole or not at all, and never changed afterwards.
 
 from __future__ import annotations
 
+import contextlib
 import html
 import os
+import re
 import secrets
+import time
 import warnings
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -18,12 +21,15 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from engines.errors import FileError
 from lab.experiments.parameters import call_text, command_text
+from lab.measure.statistics import CONFIDENCE
 from lab.units import quantity
 
 SCHEMA_VERSION = 1
 CHECKOUT = Path(__file__).resolve().parents[2]
 RUNS = CHECKOUT / "data" / "results" / "runs"
 SHIPPED = CHECKOUT / "data" / "results" / "shipped"
+_PART_NAME = re.compile(r"\.\d{8}T\d{6}Z_\w+_[0-9a-f]{4}\.json\.\d+\.part")
+_ABANDONED_S = 60
 
 
 class _Record(BaseModel):
@@ -55,7 +61,8 @@ class Measurement(_Record):
     ``median``, ``low`` and ``high`` are over the runs' ``values``. For times, a run's value is its
     median, and ``quantiles`` and ``histogram`` hold all runs together. ``spread`` has the lowest
     and the highest run's value of each quantile: where these lie far apart, the machine was
-    measured, not the code.
+    measured, not the code. ``coverage`` is the probability that such an interval encloses the true
+    median; older files do not have it.
     """
 
     rival: str
@@ -65,6 +72,7 @@ class Measurement(_Record):
     median: float
     low: float
     high: float
+    coverage: float | None = None
     runs: int
     digest: str
     digest_ok: bool
@@ -74,11 +82,21 @@ class Measurement(_Record):
     histogram: str | None = None
     samples: int = 0
 
+    def coverage_text(self) -> str:
+        """Say what the interval is worth where that is less than 95 %, to stand behind it; else "".
+
+        One round has two runs, and between two values the true median lies every second time.
+        """
+        if self.coverage is None or self.coverage >= CONFIDENCE:
+            return ""
+        return f" ({100 * self.coverage:.0f} %)"
+
 
 class Comparison(_Record):
     """A rival beside a baseline: how many times faster, between what bounds, above what noise.
 
-    Where both are the same, it is that rival against itself: the noise.
+    Where both are the same, it is that rival against itself: the noise. ``coverage`` is that of the
+    interval from ``low`` to ``high``.
     """
 
     rival: str
@@ -88,6 +106,7 @@ class Comparison(_Record):
     ratio: float
     low: float
     high: float
+    coverage: float | None = None
     noise_low: float
     noise_high: float
     words: str
@@ -164,9 +183,10 @@ def save(result: Result, folder: str | os.PathLike[str] | None = None) -> Path:
     stamp = result.created.replace(":", "").replace("-", "")
     path = target / f"{stamp}_{result.experiment}_{secrets.token_hex(2)}.json"
     text = result.model_dump_json(indent=1) + "\n"
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # see _PART_NAME
     try:
         target.mkdir(parents=True, exist_ok=True)
+        _clear_abandoned(target)
         try:
             _write_durably(part, text.encode())
             os.replace(part, path)
@@ -278,6 +298,15 @@ def _check_version(path: Path, text: bytes) -> None:
         )
 
 
+def _clear_abandoned(folder: Path) -> None:
+    """Remove what saves that were killed have left; another's save takes no minute."""
+    for part in folder.glob(".*.part"):
+        with contextlib.suppress(OSError):  # another save was quicker, or it is not ours to remove
+            is_old = time.time() - part.stat().st_mtime > _ABANDONED_S
+            if is_old and _PART_NAME.fullmatch(part.name):
+                part.unlink()
+
+
 def _write_durably(path: Path, content: bytes) -> None:
     """Write a file and wait until it is on the disk."""
     with path.open("wb") as file:
@@ -332,7 +361,8 @@ def _html_line(measurement: Measurement) -> str:
         measurement.rival,
         measurement.case,
         quantity(measurement.median, unit),
-        f"{quantity(measurement.low, unit)} to {quantity(measurement.high, unit)}",
+        f"{quantity(measurement.low, unit)} to {quantity(measurement.high, unit)}"
+        f"{measurement.coverage_text()}",
         quantity(p99, unit) if p99 is not None else "",
         str(measurement.runs),
         "right" if measurement.digest_ok else "wrong: void",

@@ -26,7 +26,7 @@ from lab.measure.lifeline import environment, follow_starter, python, stop, term
 from lab.measure.progress import Phase, Report
 from lab.measure.result import CHECKOUT, Code, Result, now_utc, save
 from lab.measure.shared import SharedArray
-from lab.measure.tally import Run, comparisons_of, measurements_of
+from lab.measure.tally import Run, comparisons_of, measurements_of, too_short
 from lab.measure.verdict import Surroundings, judge
 
 
@@ -275,7 +275,8 @@ def _result(
 
     clock = calibrate()
     measurements = measurements_of(bench.runs, bench.expected_digest)
-    comparisons = comparisons_of(bench.runs, bench.main_case)
+    step_ns = clock.resolution_ns
+    comparisons = comparisons_of(bench.runs, bench.main_case, step_ns)
     return Result(
         experiment=experiment.name,
         question=experiment.question,
@@ -301,7 +302,7 @@ def _result(
         measurements=measurements,
         comparisons=comparisons,
         digest=bench.expected_digest,
-        notes=bench.notes,
+        notes=[*bench.notes, *too_short(bench.runs, step_ns)],
     )
 
 

@@ -13,10 +13,13 @@ from typing import Any
 from lab.measure.histogram import Histogram
 from lab.measure.result import Comparison, Measurement
 from lab.measure.statistics import Interval, median_interval, noise_floor, ratio_interval
+from lab.units import duration
 
 QUANTILES = (50, 90, 99, 99.9, 99.99, 99.999)
 # Below three rounds the interval covers the true ratio in half of all cases or less.
 COVERAGE_LEAST = 0.7
+LEAST_NS = 1.0
+"""What a time of 0 counts as in a ratio, unless the clock's step is known: whole nanoseconds."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,22 @@ def measurements_of(runs: Sequence[Run], expected_digest: str) -> list[Measureme
     return found
 
 
-def comparisons_of(runs: Sequence[Run], main_case: str) -> list[Comparison]:
+def comparisons_of(
+    runs: Sequence[Run], main_case: str, least_ns: float = LEAST_NS
+) -> list[Comparison]:
     """Return how the rivals compare.
 
     On the main case each rival with each that comes before it in the registry, on the others with
-    the first only; and each rival with itself.
+    the first only; and each rival with itself. What did nothing, a rate of 0, is not compared.
+
+    Parameters
+    ----------
+    runs
+        The readings.
+    main_case
+        What the finding is about.
+    least_ns
+        The clock's step. A time of 0 is less than that, and counts as that.
     """
     rivals = list(dict.fromkeys(run.rival for run in runs))
     cases = list(dict.fromkeys(item["case"] for run in runs for item in run.outcome["readings"]))
@@ -64,9 +78,24 @@ def comparisons_of(runs: Sequence[Run], main_case: str) -> list[Comparison]:
         baselines = rivals if case == main_case else rivals[:1]
         for place, baseline in enumerate(baselines):
             for rival in rivals[place + 1 :]:
-                found.append(_comparison(rival, baseline, case, runs))
-    found += [_comparison(rival, rival, main_case, runs) for rival in rivals]
+                found.append(_comparison(rival, baseline, case, runs, least_ns))
+    found += [_comparison(rival, rival, main_case, runs, least_ns) for rival in rivals]
     return [comparison for comparison in found if comparison is not None]
+
+
+def too_short(runs: Sequence[Run], least_ns: float) -> list[str]:
+    """Return a sentence for each rival and case whose time was too short for the clock."""
+    short = dict.fromkeys(
+        (run.rival, item["case"])
+        for run in runs
+        for item in run.outcome["readings"]
+        if item["unit"] == "ns" and item["value"] <= 0
+    )
+    step = duration(least_ns)
+    return [
+        f"{rival} on {case}: shorter than the clock's step, {step}; compared as {step}."
+        for rival, case in short
+    ]
 
 
 def _measurement(rival: str, case: str, runs: Sequence[Run], expected: str) -> Measurement:
@@ -76,6 +105,7 @@ def _measurement(rival: str, case: str, runs: Sequence[Run], expected: str) -> M
     interval = median_interval(values)
     digests = [digest for run in runs for digest in run.outcome["digests"]]
     wrong = [digest for digest in digests if digest != expected]
+    is_right = bool(digests) and not wrong  # work that was not checked is not right
     times = [
         Histogram.from_hdr(reading["histogram"]) for reading in readings if "histogram" in reading
     ]
@@ -88,9 +118,10 @@ def _measurement(rival: str, case: str, runs: Sequence[Run], expected: str) -> M
         median=interval.median,
         low=interval.low,
         high=interval.high,
+        coverage=interval.coverage,
         runs=len(values),
-        digest=wrong[0] if wrong else expected,
-        digest_ok=not wrong,
+        digest=expected if is_right else "".join(wrong[:1]),
+        digest_ok=is_right,
         values=values,
         quantiles=_quantiles(merged) if merged else {},
         spread=_spread(times),
@@ -125,11 +156,14 @@ def _quantiles(times: Histogram) -> dict[str, float]:
     return named | {"max": float(times.max)}
 
 
-def _comparison(rival: str, baseline: str, case: str, runs: Sequence[Run]) -> Comparison | None:
+def _comparison(
+    rival: str, baseline: str, case: str, runs: Sequence[Run], least_ns: float
+) -> Comparison | None:
     """Compare two rivals, or a rival with itself, on one case."""
-    above, below = _rounds(rival, case, runs), _rounds(baseline, case, runs)
+    above = rounds_of(rival, case, runs, least_ns)
+    below = rounds_of(baseline, case, runs, least_ns)
     if not above or len(above) != len(below):
-        return None  # one of the two met no command of that kind
+        return None  # one of the two met no command of that kind, or did nothing
     reading = next(found for run in runs if (found := run.reading(case)) is not None)
     if reading["unit"] == "ns":  # of times, the smaller is the faster
         above, below = below, above
@@ -147,6 +181,7 @@ def _comparison(rival: str, baseline: str, case: str, runs: Sequence[Run]) -> Co
         ratio=ratio.median,
         low=ratio.low,
         high=ratio.high,
+        coverage=ratio.coverage,
         noise_low=1 / noise,
         noise_high=noise,
         words=_words(rival == baseline, is_clear, ratio, len(above), noise),
@@ -154,14 +189,20 @@ def _comparison(rival: str, baseline: str, case: str, runs: Sequence[Run]) -> Co
     )
 
 
-def _rounds(rival: str, case: str, runs: Sequence[Run]) -> list[list[float]]:
-    """Return a rival's values by round."""
+def rounds_of(
+    rival: str, case: str, runs: Sequence[Run], least_ns: float = LEAST_NS
+) -> list[list[float]]:
+    """Return a rival's values by round, all above 0; nothing if it has a rate of 0."""
     by_round: dict[int, list[float]] = {}
     for run in runs:
         reading = run.reading(case)
         if run.rival == rival and reading is not None:
-            by_round.setdefault(run.round, []).append(reading["value"])
-    return [by_round[number] for number in sorted(by_round)]
+            value = reading["value"]
+            if value <= 0 and reading["unit"] == "ns":
+                value = least_ns
+            by_round.setdefault(run.round, []).append(value)
+    rounds = [by_round[number] for number in sorted(by_round)]
+    return rounds if all(value > 0 for values in rounds for value in values) else []
 
 
 def _words(is_self: bool, is_clear: bool, ratio: Interval, rounds: int, noise: float) -> str:

@@ -5,11 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
+from statistics import median
 
+from lab.hardware.machine import load_severity
 from lab.measure.result import Comparison, Measurement, Verdict
 from lab.measure.statistics import drift
-from lab.measure.tally import Run, noise_text, percent_text, span_text, times_text
+from lab.measure.tally import (
+    COVERAGE_LEAST,
+    Run,
+    noise_text,
+    percent_text,
+    rounds_of,
+    span_text,
+    times_text,
+)
 from lab.units import duration, quantity
 
 ROUNDS_LEAST = 3
@@ -86,7 +97,7 @@ def finding_of(measurements: Sequence[Measurement], comparisons: Sequence[Compar
     """Return the run's finding: the fastest, its number, and how far it is ahead of the next."""
     sound = [measurement for measurement in measurements if measurement.digest_ok]
     if not sound:
-        return "no number stands: every rival gave a wrong digest"
+        return "no number stands: no rival's digest is right"
     is_time = sound[0].unit == "ns"
     ranked = sorted(sound, key=lambda item: item.median if is_time else -item.median)
     best = ranked[0]
@@ -120,21 +131,25 @@ def _lead(best: Measurement, second: Measurement, comparisons: Sequence[Comparis
         floor = f"noise floor {noise_text(comparison.noise_high)}"
         if comparison.clear:
             return f", faster than {second.rival} by {span_text(ratio, low, high)}; {floor}"
-        if ratio > comparison.noise_high:
+        is_few = comparison.coverage is not None and comparison.coverage < COVERAGE_LEAST
+        if is_few and ratio > comparison.noise_high:
             return f", about {times_text(ratio)} times {second.rival}, from too few rounds; {floor}"
-        return f"; nothing tells it from {second.rival} ({floor})"
+        return f"; no difference from {second.rival} stands out ({floor})"
     return ""
 
 
 def _wrong_digest(measurements: Sequence[Measurement]) -> Problem | None:
-    wrong = dict.fromkeys(item.rival for item in measurements if not item.digest_ok)
-    if not wrong:
-        return None
-    names = " and ".join(wrong)
-    return (
-        f"{names} gave other events or another book than the reference, so that number is void",
-        ["run the engine's tests: its work is wrong"],
-    )
+    void = {item.rival: item.digest for item in measurements if not item.digest_ok}
+    wrong = " and ".join(rival for rival, digest in void.items() if digest)
+    unseen = " and ".join(rival for rival, digest in void.items() if not digest)
+    facts, remedies = [], []
+    if wrong:
+        facts = [f"{wrong} gave other events or another book than the reference"]
+        remedies = ["run the engine's tests: its work is wrong"]
+    if unseen:
+        facts.append(f"{unseen} gave no digest")
+        remedies.append("have the experiment's task return a digest a pass")
+    return (f"{', '.join(facts)}, so that number is void", remedies) if void else None
 
 
 def _few_rounds(runs: Sequence[Run]) -> Problem | None:
@@ -155,12 +170,10 @@ def _noisy(comparisons: Sequence[Comparison]) -> Problem | None:
 
 
 def _drifting(runs: Sequence[Run], main_case: str) -> Problem | None:
-    by_round: dict[int, list[float]] = {}
-    for run in runs:
-        reading = run.reading(main_case)
-        if reading is not None:
-            by_round.setdefault(run.round, []).append(reading["value"])
-    factor = drift([by_round[number] for number in sorted(by_round)])
+    rivals = dict.fromkeys(run.rival for run in runs)
+    by_rival = [rounds for rival in rivals if (rounds := rounds_of(rival, main_case, runs))]
+    by_round = [list(chain(*values)) for values in zip(*by_rival, strict=False)]
+    factor = drift(by_round)
     if len(by_round) < 4 or 1 / DRIFT_MOST <= factor <= DRIFT_MOST:
         return None
     moved = percent_text(abs(factor - 1))
@@ -171,12 +184,14 @@ def _drifting(runs: Sequence[Run], main_case: str) -> Problem | None:
 
 
 def _interrupted(runs: Sequence[Run]) -> Problem | None:
-    shares = sorted(run.outcome["cpu_share"] for run in runs)
-    middle = shares[len(shares) // 2]
-    if middle >= CPU_SHARE_LEAST:
+    by_rival: dict[str, list[float]] = {}
+    for run in runs:
+        by_rival.setdefault(run.rival, []).append(run.outcome["cpu_share"])
+    # Of the worst rival: what was taken from one is an advantage of the others.
+    share, rival = min((median(shares), rival) for rival, shares in by_rival.items())
+    if share >= CPU_SHARE_LEAST:
         return None
-    share = percent_text(middle)
-    return f"the measured processes had a processor for {share} of the time only", _QUIETER
+    return f"{rival} had a processor for {percent_text(share)} of the time only", _QUIETER
 
 
 def _stolen(surroundings: Surroundings) -> Problem | None:
@@ -188,7 +203,7 @@ def _stolen(surroundings: Surroundings) -> Problem | None:
 
 def _loaded(surroundings: Surroundings) -> Problem | None:
     cpus = os.cpu_count() or 1
-    if surroundings.load_at_start <= cpus:
+    if load_severity(surroundings.load_at_start, cpus) != "bad":
         return None
     load = f"load {surroundings.load_at_start:.1f} on {cpus} CPUs"
     return f"the machine was busy at the start ({load})", _QUIETER

@@ -11,7 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from engines.errors import FileError
+from lab import tables
 from lab.measure import result as module
+from lab.measure.comparison import compare
 from lab.measure.result import (
     Code,
     Comparison,
@@ -34,6 +36,7 @@ def measurement(**changes) -> Measurement:
         median=40.0,
         low=38.5,
         high=42.0,
+        coverage=0.75,
         runs=3,
         digest="0123456789abcdef",
         digest_ok=True,
@@ -154,6 +157,18 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_save_clears_what_a_killed_one_left_and_nothing_else(tmp_path):
+    left = tmp_path / ".20261123T050000Z_matching_latency_0a1b.json.4242.part"
+    other = tmp_path / ".somebody_elses.part"
+    fresh = tmp_path / ".20261123T050001Z_matching_latency_0a1b.json.4243.part"
+    for path in (left, other, fresh):
+        path.write_text("{")
+    for path in (left, other):
+        os.utime(path, (0, 0))
+    saved = save(made(), tmp_path)
+    assert set(tmp_path.iterdir()) == {saved, other, fresh}
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match="cannot be written"):
@@ -171,6 +186,32 @@ def test_what_a_notebook_shows_is_escaped_and_says_what_is_void():
     assert "it takes &lt;40 ns" in shown
     assert "wrong: void" in shown
     assert "AMD EPYC" in shown and "lab run matching_latency --flow balanced" in shown
+
+
+def test_an_interval_of_less_than_95_per_cent_says_so():
+    assert "38.5 ns to 42 ns (75 %)" in made()._repr_html_()
+    sound = made(measurements=[measurement(coverage=0.96875)])._repr_html_()
+    assert "38.5 ns to 42 ns</td>" in sound
+    assert "(75\u00a0%)" in tables.measurements(made())[0].rows[0][3]
+
+
+def test_a_file_without_coverage_can_be_read(tmp_path):
+    path = save(made(), tmp_path)
+    content = json.loads(path.read_text())
+    del content["measurements"][0]["coverage"]
+    path.write_text(json.dumps(content))
+    found = load(path).measurements[0]
+    assert found.coverage is None and found.coverage_text() == ""
+
+
+@pytest.mark.parametrize(("coverage", "is_clear"), [(None, False), (0.875, False), (0.96, True)])
+def test_two_results_differ_clearly_only_with_intervals_that_are_worth_it(coverage, is_clear):
+    before = made(measurements=[measurement(coverage=coverage)])
+    faster = dict(median=4.0, low=3.85, high=4.2, coverage=0.96)
+    after = made(measurements=[measurement(**faster)])
+    (change,) = compare(before, after).changes
+    assert change.ratio == pytest.approx(10) and change.clear is is_clear
+    assert ("from too few rounds" in change.words) is not is_clear
 
 
 def test_the_summary_is_json_without_histograms(tmp_path):

@@ -17,11 +17,12 @@ import pytest
 
 from engines.errors import InputError, MeasurementError
 from engines.messages import COMMAND
+from lab.hardware.doctor import examine
 from lab.measure.job import Job
 from lab.measure.lifeline import environment, python
 from lab.measure.runner import Bench, Task
 from lab.measure.shared import SharedArray
-from lab.measure.tally import Run, comparisons_of, measurements_of
+from lab.measure.tally import Run, comparisons_of, measurements_of, too_short
 from lab.measure.verdict import Surroundings, judge
 
 GONE_S = 0.3
@@ -199,7 +200,7 @@ def test_equal_rivals_are_not_told_apart_and_each_is_compared_with_itself():
     comparisons = comparisons_of(runs, "all")
     assert not any(item.clear for item in comparisons)
     assert [item.rival for item in comparisons if item.rival == item.baseline] == ["heap", "ladder"]
-    assert "nothing tells it from" in verdict_of(runs).finding
+    assert "no difference from ladder stands out" in verdict_of(runs).finding
 
 
 def test_a_wrong_digest_voids_a_number_however_fast():
@@ -211,6 +212,83 @@ def test_a_wrong_digest_voids_a_number_however_fast():
     verdict = verdict_of(runs)
     assert not verdict.stable and "ladder gave other events" in verdict.reason
     assert "heap handles" in verdict.finding and "ladder" not in verdict.finding
+
+
+def test_work_without_a_digest_is_not_right():
+    runs = runs_of(heap=ROUNDS)
+    for run in runs:
+        run.outcome["digests"] = []
+    (found,) = measurements_of(runs, "right")
+    assert not found.digest_ok and found.digest == ""
+    assert not measurements_of(runs, "")[0].digest_ok
+    verdict = verdict_of(runs)
+    assert not verdict.stable and verdict.reason == "heap gave no digest, so that number is void"
+    assert verdict.finding == "no number stands: no rival's digest is right"
+
+
+def test_too_few_rounds_are_blamed_only_where_they_are_too_few():
+    base = [[100.0, 100.0]] * 7
+    wavering = [[value, value] for value in (150.0, 150.0, 140.0, 150.0, 80.0, 85.0, 150.0)]
+    many = verdict_of(runs_of(heap=base, ladder=wavering)).finding
+    assert "no difference from heap stands out" in many and "few rounds" not in many
+    few = verdict_of(runs_of(heap=base[:1], ladder=wavering[:1])).finding
+    assert "about 1.50 times heap, from too few rounds" in few
+
+
+@pytest.mark.parametrize(("rounds", "coverage"), [(1, 0.5), (2, 0.875), (3, 0.96875)])
+def test_an_interval_says_what_it_is_worth(rounds, coverage):
+    found = measurements_of(runs_of(heap=ROUNDS[:rounds]), "right")[0]
+    assert found.coverage == coverage
+    comparisons = comparisons_of(runs_of(heap=ROUNDS, ladder=TENFOLD), "all")
+    assert {item.coverage for item in comparisons} == {0.9375}  # of the rounds' five ratios
+
+
+def timed(rival: str, number: int, value: float) -> Run:
+    outcome = outcome_of(value)
+    outcome["readings"][0] |= {"metric": "service_time", "unit": "ns"}
+    return Run(rival, number, outcome)
+
+
+def test_a_time_that_the_clock_cannot_tell_from_none_loses_no_result():
+    runs = [timed("heap", number // 2, 40.0) for number in range(6)]
+    runs += [timed("ladder", number // 2, 0.0) for number in range(6)]
+    assert measurements_of(runs, "right")[1].values == [0.0] * 6
+    found = next(item for item in comparisons_of(runs, "all", 10.0) if item.rival != item.baseline)
+    assert found.ratio == pytest.approx(4)
+    assert too_short(runs, 10.0) == [
+        "ladder on all: shorter than the clock's step, 10 ns; compared as 10 ns."
+    ]
+    assert "ladder answers" in verdict_of(runs).finding
+
+
+def test_a_rival_that_did_nothing_is_not_compared_and_the_others_are():
+    runs = runs_of(heap=ROUNDS, idle=[[0.0, 0.0]] * 5, ladder=TENFOLD)
+    pairs = {(item.rival, item.baseline) for item in comparisons_of(runs, "all")}
+    assert pairs == {("heap", "heap"), ("ladder", "heap"), ("ladder", "ladder")}
+    assert "ladder handles" in verdict_of(runs).finding
+
+
+def test_what_was_taken_from_one_rival_only_is_seen():
+    runs = [Run("heap", number // 2, outcome_of(100)) for number in range(6)]
+    runs += [Run("array", number // 2, outcome_of(100)) for number in range(6)]
+    runs += [Run("ladder", number // 2, outcome_of(100, cpu_share=0.8)) for number in range(6)]
+    assert "ladder had a processor for 80 % of the time only" in verdict_of(runs).reason
+
+
+@pytest.mark.parametrize("load_a_cpu", [0.1, 0.74, 0.76, 3.0])
+def test_the_verdict_condemns_the_load_that_the_doctor_calls_bad(tmp_path, load_a_cpu):
+    cpus = os.cpu_count() or 1
+    load = load_a_cpu * cpus
+    for cpu in range(cpus):
+        folder = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/topology"
+        folder.mkdir(parents=True)
+        (folder / "core_id").write_text(f"{cpu}\n")
+        (folder / "physical_package_id").write_text("0\n")
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/loadavg").write_text(f"{load:.2f} 0.1 0.1 1/99 7\n")
+    found = next(item for item in examine(tmp_path) if item.title == "load")
+    verdict = verdict_of(runs_of(heap=ROUNDS), Surroundings(load_at_start=load))
+    assert ("busy at the start" in verdict.reason) == (found.severity == "bad")
 
 
 def busy() -> Surroundings:
