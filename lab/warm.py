@@ -123,6 +123,24 @@ def drop_stale_code(cache: Path, checkout: Path = CHECKOUT) -> bool:
     return True
 
 
+def drop_old_code(cache: Path, age_days: float = 30.0) -> None:
+    """Remove the compiled code of sources that have not been compiled anew for a month.
+
+    Parameters
+    ----------
+    cache
+        The folder in use; what lies beside it was named by other sources.
+    age_days
+        How old a folder must be.
+    """
+    if cache.parent.name != "kernels":
+        return  # the person chose another place; it is not ours to clear
+    for folder in cache.parent.iterdir():
+        is_old = time.time() - folder.stat().st_mtime > age_days * 86_400
+        if folder != cache and is_old:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _cache_name(folder: Path) -> str:
     """Where Numba keeps the code of a folder's kernels (``numba.core.caching``)."""
     return f"{folder.name}_{hashlib.sha1(str(folder).encode()).hexdigest()}"
@@ -131,7 +149,9 @@ def _cache_name(folder: Path) -> str:
 def main() -> None:
     """Compile all groups, one line each."""
     work = groups()
-    drop_stale_code(Path(os.environ["NUMBA_CACHE_DIR"]))
+    cache = Path(os.environ["NUMBA_CACHE_DIR"])
+    drop_stale_code(cache)
+    drop_old_code(cache)
     for number, (name, warm) in enumerate(work.items(), start=1):
         print(f"      compiling {number}/{len(work)} {name} … ", end="", flush=True)
         start = time.monotonic()

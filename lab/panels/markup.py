@@ -30,6 +30,8 @@ STYLE = """<style>
 .exchange-lab h4 { margin: 0; font-size: 15px; font-weight: 600; line-height: 1.4; }
 .exchange-lab .quiet { color: var(--jp-ui-font-color2, #5f6368); line-height: 1.4;
   overflow-wrap: anywhere; white-space: normal; }
+.exchange-lab .quiet a { color: var(--jp-content-link-color, #0b57d0);
+  text-decoration: underline; }
 .exchange-lab .verdict { padding: 3px 10px; line-height: 1.4;
   border-left: 4px solid var(--jp-success-color1, #00755a); }
 .exchange-lab .shaky { border-left-color: var(--jp-warn-color1, #c44f00); }

@@ -15,7 +15,7 @@ import pytest
 from engines.errors import InputError
 from lab.experiments import EXPERIMENTS
 from lab.jupyter import launch
-from lab.warm import drop_stale_code
+from lab.warm import drop_old_code, drop_stale_code
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()
@@ -220,6 +220,25 @@ class TestStaleCode:
         other = self.compiled(cache, tmp_path / "other")
         assert drop_stale_code(cache, checkout)
         assert other.exists()
+
+
+def test_kernels_of_sources_long_gone_are_cleared_away(tmp_path: Path) -> None:
+    in_use, recent, old = (tmp_path / "kernels" / name for name in ("use", "recent", "old"))
+    for folder in (in_use, recent, old):
+        folder.mkdir(parents=True)
+    for folder in (in_use, old):
+        os.utime(folder, (0, 0))
+    drop_old_code(in_use)
+    assert [folder.exists() for folder in (in_use, recent, old)] == [True, True, False]
+
+
+def test_a_cache_that_the_person_chose_is_left_alone(tmp_path: Path) -> None:
+    chosen, beside = tmp_path / "mine", tmp_path / "beside"
+    for folder in (chosen, beside):
+        folder.mkdir()
+        os.utime(folder, (0, 0))
+    drop_old_code(chosen)
+    assert beside.exists()
 
 
 @pytest.mark.soak
