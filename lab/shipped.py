@@ -43,7 +43,7 @@ class Order:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
-# The large book without the reference, which is in the other two. The last one is what a panel opens
+# The large book without the reference, which is in the other two. The last is what a panel opens
 # with.
 ORDERS = (
     Order("matching_throughput", dict(flow="add_only")),
@@ -221,8 +221,8 @@ def _provenance(latency: Result) -> str:
         f"A book with {latency.parameters['live_orders']:,} live orders; every event written, "
         "every digest checked against the reference engine.",
         f"Medians of {_of(latency, 'price_ladder').runs} fresh processes with their intervals; "
-        "times are taken inside the engine, a command at a time; the call from Python, some 2 µs for "
-        "however many commands it brings, is not in them.",
+        "times are taken inside the engine, a command at a time; the call from Python, some 2 µs "
+        "for however many commands it brings, is not in them.",
     ]
     if shaky:
         sentences.append(f"**Not stable**: {shaky[0]}.")
