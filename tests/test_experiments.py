@@ -8,13 +8,15 @@ from collections.abc import Iterator
 import pytest
 
 from engines.matching import IMPLEMENTATIONS
-from lab.experiments import EXPERIMENTS
-from lab.experiments.matching_flow import Prepared, prepare
+from lab.experiments import EXPERIMENTS, matching_task
+from lab.experiments.matching_flow import Prepared, prepare, say_how_timed
+from lab.hardware.clock import calibrate
 from lab.measure.histogram import Histogram
 from lab.measure.result import Result, load
 from lab.measure.runner import Bench, Task, run_experiment
 from lab.measure.tally import comparisons_of, measurements_of
 from lab.measure.verdict import Surroundings, judge
+from lab.workloads.order_flow import ACTIONS, generate
 
 
 def silent(*_: object) -> None:
@@ -83,6 +85,69 @@ def test_it_takes_about_as_long_as_was_said(result):
     estimate_s = EXPERIMENTS[result.experiment].estimate_seconds(result.parameters)
     # A machine may be busy or quicker than the one whose costs were written down.
     assert result.seconds / 8 < estimate_s < result.seconds * 8
+
+
+# -- what is timed --------------------------------------------------------------------------------
+
+
+def readings_of(engine: str, batch: int, messages: int = 500) -> dict[str, dict]:
+    """Return what one process would find, by case; the work is checked against the reference."""
+    flow = generate("balanced", messages, 100, 1)
+    room = {"orders": flow.orders_max, "symbols": 1}
+    answer = matching_task.expect(silent, flow.preload, flow.commands, room)
+    outcome = matching_task.latency(
+        *(silent, flow.preload, flow.commands, flow.actions),
+        room=room,
+        events=answer["events"],
+        engine=engine,
+        batch=batch,
+        seconds=0.01,
+        action_names=list(ACTIONS),
+        ns_per_tick=1.0,
+        cycles_trusted=False,
+    )
+    assert set(outcome["digests"]) == {answer["digest"]}
+    return {reading["case"]: reading for reading in outcome["readings"]}
+
+
+def test_the_call_from_python_stands_beside_the_time_inside_the_engine():
+    found = readings_of("price_ladder", 50)
+    assert {"all", "add", "cancel", "take", "batch of 1", "batch of 50"} == set(found)
+    assert found["batch of 1"]["value"] > 4 * found["all"]["value"]
+    assert found["batch of 1"]["value"] > 4 * found["batch of 50"]["value"]
+    assert found["batch of 1"]["samples"] % 500 == found["batch of 50"]["samples"] % 10 == 0
+
+
+@pytest.mark.parametrize(
+    ("batch", "cases"),
+    [
+        (501, ["batch of 1", "batch of 500"]),
+        (1, ["batch of 1"]),
+        (400, ["batch of 1", "batch of 400"]),
+    ],
+)
+def test_no_size_of_batch_goes_unmeasured(batch, cases):
+    found = readings_of("binary_heap", batch)
+    assert [case for case in found if case.startswith("batch")] == cases
+
+
+def test_calls_beyond_the_limit_are_made_and_not_timed(monkeypatch):
+    monkeypatch.setattr(matching_task, "_CALLS_MAX", 7)
+    found = readings_of("binary_heap", 50)
+    assert found["batch of 1"]["samples"] % 7 == found["batch of 50"]["samples"] % 7 == 0
+
+
+def test_a_batch_is_finer_than_a_nanosecond_a_command():
+    values = {readings_of("price_ladder", 250)["batch of 250"]["value"] for _ in range(3)}
+    assert any(value != round(value) for value in values)
+
+
+def test_a_batch_of_more_than_all_commands_is_noted(bench):
+    say_how_timed(bench, calibrate(), 64, 2_000)
+    assert not any("is more than" in note for note in bench.notes)
+    assert any("inside the engine" in note and "batch of 1" in note for note in bench.notes)
+    say_how_timed(bench, calibrate(), 10_000, 2_000)
+    assert "A batch of 10,000 is more than the 2,000 commands of a pass" in bench.notes[-1]
 
 
 # -- a wrong engine -------------------------------------------------------------------------------

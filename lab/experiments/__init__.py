@@ -120,7 +120,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment(
             "matching_latency",
             "Which structure answers a command fastest, and how bad is its tail?",
-            "the same commands one at a time through every engine, each timed inside the engine",
+            "each command timed inside the engine; then calls from Python, of one command and of many",
             "matching",
             "lab.experiments.matching_latency:matching_latency",
             {

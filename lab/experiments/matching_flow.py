@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.experiments.known_answers import answer_for
+from lab.hardware.clock import Clock
 from lab.measure.runner import Bench, Task
 from lab.measure.shared import SharedArray
 from lab.workloads.order_flow import Flow, generate
@@ -56,6 +57,29 @@ def prepare(
     answer = answer_for(made, lambda: bench.run(question, "the reference's answer"))
     bench.expect(answer["digest"])
     return Prepared(made, shared, answer["events"])
+
+
+def say_how_timed(bench: Bench, clock: Clock, batch: int, messages: int) -> None:
+    """Note what the times of the task ``latency`` hold and what they do not."""
+    bench.note(
+        "Service time: how long the engine was busy with a command, not how long it waited. It is "
+        "taken inside the engine, which got all commands in one call: what it costs to call an "
+        "engine from Python is not in it. Compare batch of 1, where it is."
+    )
+    bench.note(
+        f"The clock's own floor ({clock.floor_ns:g} ns in compiled engines, "
+        f"{clock.python_floor_ns:g} ns in Python) is in every number and not taken off."
+    )
+    bench.note(
+        "A time of a batch is that of one call from Python divided by its commands, to the "
+        "nanosecond; its percentiles are those of such means, so one slow command among many is "
+        "not seen."
+    )
+    if batch > messages:
+        bench.note(
+            f"A batch of {batch:,} is more than the {messages:,} commands of a pass: one call had "
+            "all of them."
+        )
 
 
 # What a process costs besides its passes: the interpreter, numpy, and for a compiled engine Numba

@@ -42,7 +42,11 @@ Engines = Annotated[
 ]
 Batch = Annotated[
     int,
-    Field(ge=1, le=1_000_000, description="Commands handed over in one call."),
+    Field(
+        ge=1,
+        le=1_000_000,
+        description="Commands handed over in one call, at most all.",
+    ),
     Control(unit="commands", scale="log"),
 ]
 Core = Annotated[

@@ -27,6 +27,7 @@ _WARM_SHARE = 0.25  # of the measuring time, for commands that nobody counts
 _WARM_SECONDS_MAX = 1.0  # caches, branch predictors and the frequency are warm long before
 _CHUNK = 1_000  # commands a call where no time is taken
 _PASSES_MAX = 1_000
+_CALLS_MAX = 20_000  # timed in a pass: at 2.5 µs for a call of one command, 50 ms
 _SLACK_EVENTS = 64  # so that an engine which writes more than it should is seen to do so
 
 
@@ -189,7 +190,11 @@ def latency(
     ns_per_tick: float,
     cycles_trusted: bool,
 ) -> dict[str, Any]:
-    """Time every command inside the engine, by its kind, and then batches from outside.
+    """Time every command inside the engine, by its kind, and then calls from outside.
+
+    The first pass hands over all commands in one call, and the engine reads its clock around each:
+    what it costs to call the engine from Python is not in those times. The calls, of one command
+    and of a batch, have it in them.
 
     Parameters
     ----------
@@ -200,12 +205,14 @@ def latency(
     cycles_trusted
         Whether that counter may be used.
     say, preload, commands, room, events, engine, batch, seconds
-        As for ``throughput``; half of the time goes to single commands, half to batches.
+        As for ``throughput``; half of the time goes to commands, half to calls. A batch of more
+        commands than there are is one call with all of them.
 
     Returns
     -------
     dict
-        ``readings``: a histogram for all commands, for each kind and for batches; ``digests``.
+        ``readings``: a histogram for all commands, for each kind and for each size of call, there
+        in ns a command; ``digests``.
     """
     passes = _passes(preload, commands, engine, room, events, cycles_trusted)
     ticks = prefaulted_array(len(commands), np.int64)
@@ -215,13 +222,29 @@ def latency(
     say("measuring")
     by_kind = np.zeros((len(action_names), COUNTERS), np.int64)
     books = passes.repeated(seconds / 2, first)
-    singles = _time_singles(passes, books, actions, by_kind, ticks, ns_per_tick)
-    per_command, batches = _time_batches(passes, batch, seconds / 2)
+    digests = _time_commands(passes, books, actions, by_kind, ticks, ns_per_tick)
     histograms = {"all": Histogram(by_kind.sum(axis=0))}
     histograms |= {name: Histogram(by_kind[kind]) for kind, name in enumerate(action_names)}
-    histograms[f"batch of {batch}"] = per_command
-    readings = [_service_time(case, times) for case, times in histograms.items() if times.samples]
-    return {"readings": readings, "digests": singles + batches}
+    readings = [
+        _service_time(case, times, times.middle())
+        for case, times in histograms.items()
+        if times.samples
+    ]
+    sizes = call_sizes(batch, len(commands))
+    for size in sizes:
+        calls = _time_calls(passes, size, seconds / 2 / len(sizes))
+        readings.append(_service_time(f"batch of {size}", calls.per_command, calls.middle_ns))
+        digests += calls.digests
+    return {"readings": readings, "digests": digests}
+
+
+def call_sizes(batch: int, messages: int) -> list[int]:
+    """Return how many commands the calls have that ``latency`` times: one, and a batch.
+
+    >>> call_sizes(64, 50_000), call_sizes(10_000, 2_000), call_sizes(1, 2_000)
+    ([1, 64], [1, 2000], [1])
+    """
+    return sorted({1, min(batch, messages)})
 
 
 def _passes(
@@ -252,10 +275,11 @@ def _compile(say: Say, passes: Passes, ticks: np.ndarray | None) -> None:
     engine.digest()
 
 
-def _run_batches(engine: MatchingEngine, passes: Passes, batch: int) -> int:
-    """Hand all commands over in batches; return how many events were written."""
+def _run_batches(
+    engine: MatchingEngine, passes: Passes, batch: int, taken: int = 0, written: int = 0
+) -> int:
+    """Hand over what is not yet taken in batches; return how many events were written in all."""
     commands, events = passes.commands, passes.events
-    taken = written = 0
     while taken < len(commands) and written < len(events):
         counts = engine.submit(commands[taken : taken + batch], events[written:])
         taken += counts[0]
@@ -263,7 +287,7 @@ def _run_batches(engine: MatchingEngine, passes: Passes, batch: int) -> int:
     return written
 
 
-def _time_singles(
+def _time_commands(
     passes: Passes,
     books: Iterable[MatchingEngine],
     actions: np.ndarray,
@@ -283,34 +307,55 @@ def _time_singles(
     return digests
 
 
-def _time_batches(passes: Passes, batch: int, seconds: float) -> tuple[Histogram, list[str]]:
-    """Run passes in which each call is timed from outside; return ns a command, a digest a pass."""
-    histogram, digests = Histogram(), []
+@dataclass
+class Calls:
+    """What calls of one size took.
+
+    Attributes
+    ----------
+    per_command
+        Each call's time divided by its commands, to the nanosecond.
+    middle_ns
+        The median of that, from the whole calls' times, so that it is finer than a nanosecond.
+    digests
+        One a pass.
+    """
+
+    per_command: Histogram
+    middle_ns: float
+    digests: list[str]
+
+
+def _time_calls(passes: Passes, size: int, seconds: float) -> Calls:
+    """Run passes in which each call is timed from outside; of more than 20,000 the rest is not."""
+    whole, per_command, digests = Histogram(), Histogram(), []
     commands, events, now_ns = passes.commands, passes.events, time.perf_counter_ns
+    timed = min(len(commands) // size, _CALLS_MAX) * size  # a last, shorter call is left out
     for engine in passes.repeated(seconds):
         durations_ns = []
         taken = written = 0
-        while taken < len(commands) and written < len(events):
-            batch_of = commands[taken : taken + batch]
+        while taken < timed and written < len(events):
+            batch_of = commands[taken : min(taken + size, timed)]
             room = events[written:]
             start_ns = now_ns()
             counts = engine.submit(batch_of, room)
             durations_ns.append(now_ns() - start_ns)
             taken += counts[0]
             written += counts[1]
-        whole = len(commands) // batch  # a last, shorter batch is left out
-        histogram.record_array(np.rint(np.array(durations_ns[:whole]) / batch))
+        written = _run_batches(engine, passes, _CHUNK, taken, written)
+        whole.record_array(np.array(durations_ns))
+        per_command.record_array(np.rint(np.array(durations_ns) / size))
         digests.append(passes.digest(engine, written))
-    return histogram, digests
+    return Calls(per_command, whole.middle() / size, digests)
 
 
-def _service_time(case: str, times: Histogram) -> dict[str, Any]:
-    """Return a reading of a histogram."""
+def _service_time(case: str, times: Histogram, middle_ns: float) -> dict[str, Any]:
+    """Return a reading of a histogram; a run's value is its median."""
     return {
         "case": case,
         "metric": "service_time",
         "unit": "ns",
-        "value": times.middle(),
+        "value": middle_ns,
         "samples": times.samples,
         "histogram": times.to_hdr(),
     }

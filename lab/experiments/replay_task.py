@@ -14,6 +14,7 @@ import numpy as np
 
 from engines.errors import MeasurementError
 from lab.experiments.known_answers import answer_for
+from lab.experiments.matching_flow import say_how_timed
 from lab.experiments.matching_task import Say, latency, throughput
 from lab.experiments.replay_check import ACTION_NAMES, actions_of, replayed, script_of
 from lab.hardware.clock import calibrate
@@ -52,6 +53,7 @@ def prepare_replay(
     bench.note(_checked(bench, script, day, engines[-1]))
     shared |= {"actions": bench.share(flow.actions)}
     clock = calibrate()
+    say_how_timed(bench, clock, batch, len(commands))
     known = {
         "room": room,
         "events": answer["events"],
