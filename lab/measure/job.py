@@ -22,6 +22,7 @@ from lab.experiments.parameters import command_line
 from lab.measure.lifeline import GRACE_S, environment, python
 from lab.measure.result import Result, load
 
+_POLL_S = 0.002  # between the end of a process's pipe and the end of the process
 Callback = Callable[["Job"], None]
 
 
@@ -70,7 +71,9 @@ class Job:
         self._words = _command(experiment, parameters, size, folder)
         self._on_progress, self._on_end = on_progress, on_end
         self._process: subprocess.Popen[str] | None = None
-        self._lock = threading.Lock()  # between start and cancel: who comes first
+        # Between start and cancel, who comes first; and no signal after the process was reaped,
+        # since its number may by then be another's.
+        self._lock = threading.Lock()
         self._over = threading.Event()
         self._start_s = self._end_s = 0.0
 
@@ -94,10 +97,9 @@ class Job:
             if self.state not in ("waiting", "running"):
                 return
             self.state, self.error = "cancelled", "the run was cancelled"
-            process = self._process
-        if process is not None:
-            _signal_group(process, signal.SIGTERM)
-            killer = threading.Timer(GRACE_S, _signal_group, (process, signal.SIGKILL))
+        if self._process is not None:
+            self._signal_group(signal.SIGTERM)
+            killer = threading.Timer(GRACE_S, self._signal_group, (signal.SIGKILL,))
             killer.daemon = True
             killer.start()
 
@@ -123,7 +125,7 @@ class Job:
                 if process is not None:
                     last_words = self._follow(process)
                     output.seek(0)
-                    self._conclude(process.wait(), output.read(), last_words)
+                    self._conclude(self._reap(process), output.read(), last_words)
         except (OSError, ExchangeLabError) as error:
             self._fail(str(error))
         finally:
@@ -157,6 +159,25 @@ class Job:
                 if not self._take(line):
                     last_words = line.strip() or last_words
         return last_words
+
+    def _reap(self, process: subprocess.Popen[str]) -> int:
+        """Wait for the end of a process that has closed its pipe, and return its code."""
+        if self.state == "cancelled":
+            self._signal_group(signal.SIGKILL)  # what it may have left; the last chance to do so
+        while True:
+            with self._lock:
+                code = process.poll()
+            if code is not None:
+                return code
+            time.sleep(_POLL_S)
+
+    def _signal_group(self, number: int) -> None:
+        """Send a signal to the process and to all in its session, as long as it is ours."""
+        process = self._process
+        with self._lock, contextlib.suppress(ProcessLookupError, PermissionError):
+            # Until it is reaped its number is taken, even when it is dead and others live on.
+            if process is not None and process.returncode is None:
+                os.killpg(process.pid, number)
 
     def _take(self, line: str) -> bool:
         """Take one line of progress; return whether it was one."""
@@ -205,10 +226,3 @@ def _command(
     if folder is not None:
         words += ["--folder", os.fspath(folder)]
     return python("-m", "lab", *words, "--json")
-
-
-def _signal_group(process: subprocess.Popen[str], number: int) -> None:
-    """Send a signal to the process and to all in its session."""
-    # The group outlives its leader while a member lives, so a dead leader is no reason to stop.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)

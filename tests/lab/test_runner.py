@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from engines.errors import InputError, MeasurementError
 from engines.messages import COMMAND
 from lab.hardware.doctor import examine
 from lab.measure.job import Job
-from lab.measure.lifeline import environment, python
+from lab.measure.lifeline import GRACE_S, environment, python
 from lab.measure.runner import Bench, Task
 from lab.measure.shared import SharedArray
 from lab.measure.tally import Run, comparisons_of, measurements_of, too_short
@@ -412,6 +413,30 @@ def test_a_cancelled_job_is_gone_within_three_tenths_of_a_second(tmp_path):
         job.wait(5)
     assert (job.state, ends, job.result) == ("cancelled", ["cancelled"], None)
     assert not (tmp_path / "results").exists()
+
+
+def test_no_signal_is_sent_to_a_number_that_may_be_anothers(tmp_path, monkeypatch):
+    sent: list[tuple[int, bool]] = []
+    jobs: list[Job] = []
+    really = os.killpg
+
+    def killpg(group: int, number: int) -> None:
+        process = jobs[0]._process
+        sent.append((number, process is not None and process.returncode is None))
+        really(group, number)
+
+    monkeypatch.setattr(os, "killpg", killpg)
+    started = threading.Event()
+    job = Job("matching_throughput", LONG, on_progress=lambda job: started.set(), folder=tmp_path)
+    jobs.append(job)
+    job.start()
+    assert started.wait(30)
+    job.cancel()
+    with pytest.raises(MeasurementError, match="cancelled"):
+        job.wait(5)
+    time.sleep(2 * GRACE_S)  # the killer's time has come and it has found nobody
+    assert [number for number, _ in sent][:2] == [signal.SIGTERM, signal.SIGKILL]
+    assert all(is_ours for _, is_ours in sent)
 
 
 def test_a_job_that_is_cancelled_before_it_starts_starts_nothing():
