@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from engines.errors import InputError
 from engines.matching import IMPLEMENTATIONS
 from lab.experiments import EXPERIMENTS, matching_task
 from lab.experiments.matching_flow import Prepared, prepare, say_how_timed
@@ -85,6 +86,16 @@ def test_it_takes_about_as_long_as_was_said(result):
     estimate_s = EXPERIMENTS[result.experiment].estimate_seconds(result.parameters)
     # A machine may be busy or quicker than the one whose costs were written down.
     assert result.seconds / 8 < estimate_s < result.seconds * 8
+
+
+def test_a_cpu_that_is_not_there_is_refused_before_anything_is_made():
+    told: list[tuple] = []
+    for name in EXPERIMENTS:
+        with pytest.raises(
+            InputError, match="^core 1000 cannot be used here; choose from .*-1 for"
+        ):
+            run_experiment(name, {"core": 1000}, "smoke", lambda *words: told.append(words))
+    assert [words[3] for words in told] == list(EXPERIMENTS)  # its name, and no flow
 
 
 # -- what is timed --------------------------------------------------------------------------------

@@ -120,7 +120,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment(
             "matching_latency",
             "Which structure answers a command fastest, and how bad is its tail?",
-            "each command timed inside the engine; then calls from Python, of one command and of many",
+            "each command timed inside the engine; then calls from Python of one command and many",
             "matching",
             "lab.experiments.matching_latency:matching_latency",
             {

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from engines.matching import IMPLEMENTATIONS
 from lab.experiments.parameters import Control
+from lab.hardware.affinity import refusal
+
+
+def _usable(core: int) -> int:
+    """Refuse a CPU that this process may not use, before anything is prepared for it."""
+    if core != -1 and (problem := refusal(core)):
+        raise ValueError(problem)
+    return core
+
 
 FlowName = Annotated[
     Literal["balanced", "add_only"],
@@ -52,6 +61,7 @@ Batch = Annotated[
 Core = Annotated[
     int,
     Field(ge=-1, le=1023, description="The CPU to pin to; -1 leaves the choice to the kernel."),
+    AfterValidator(_usable),
     Control(group="Machine"),
 ]
 Rounds = Annotated[

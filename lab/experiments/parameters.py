@@ -231,6 +231,8 @@ def _one_line(model: type[BaseModel], problem: Any) -> str:
         return f"{name} {value} is above {_plain(parameter.high)}; {remedy}"
     if problem["type"] == "literal_error":
         return f"{name} {value} is unknown; {_choose(str(value), parameter.choices)}"
+    if problem["type"] == "value_error":  # a check of the parameter's own, which names the remedy
+        return f"{name} {value} {problem['ctx']['error']}"
     words = {
         "int": "a whole number",
         "float": "a number",

@@ -18,6 +18,16 @@ def allowed_cpus() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
+def refusal(cpu: int) -> str:
+    """Say why this process cannot be pinned to a CPU and what can be chosen; "" where it can."""
+    if not CAN_PIN:
+        return "cannot be used here: this system does not pin; choose -1 for any"
+    allowed = allowed_cpus()
+    if cpu in allowed:
+        return ""
+    return f"cannot be used here; choose from {', '.join(map(str, allowed))}, or -1 for any"
+
+
 @contextmanager
 def pinned(cpu: int | None) -> Iterator[None]:
     """Run the calling thread on one CPU, and afterwards where it ran before.

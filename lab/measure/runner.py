@@ -308,13 +308,12 @@ def _result(
 
 def _checked_cpu(core: int) -> int | None:
     """Return the CPU to pin to, None for -1; refuse one that this process may not use."""
-    from lab.hardware.affinity import CAN_PIN, allowed_cpus
+    from lab.hardware.affinity import refusal
 
     if core == -1:
         return None
-    if not CAN_PIN or core not in allowed_cpus():
-        allowed = ", ".join(str(cpu) for cpu in allowed_cpus())
-        raise InputError(f"core {core} cannot be used here; choose from {allowed}, or -1 for any")
+    if problem := refusal(core):
+        raise InputError(f"core {core} {problem}")
     return core
 
 
