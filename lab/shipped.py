@@ -221,7 +221,7 @@ def _provenance(latency: Result) -> str:
         f"A book with {latency.parameters['live_orders']:,} live orders; every event written, "
         "every digest checked against the reference engine.",
         f"Medians of {_of(latency, 'price_ladder').runs} fresh processes with their intervals; "
-        "times are taken inside the engine, a command at a time; the call from Python, some 2 µs "
+        "times are taken inside the engine, a command at a time; the call from Python, some 2.5 µs "
         "for however many commands it brings, is not in them.",
     ]
     if shaky:
