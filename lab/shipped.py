@@ -1,7 +1,7 @@
 """What the project ships measured: results, the notebooks' first figures, the README's numbers.
 
-``python -m lab.shipped`` makes all of it anew, in a quarter of an hour on a machine that does nothing
-else meanwhile; ``--only figures`` and ``--only readme`` draw again what is there, in seconds.
+``python -m lab.shipped`` makes all of it anew, in a quarter of an hour on a machine that does
+nothing else meanwhile; ``--only figures`` and ``--only readme`` draw again what is there, in seconds.
 """
 
 from __future__ import annotations
@@ -224,8 +224,9 @@ def _provenance(latency: Result) -> str:
         f"A book with {latency.parameters['live_orders']:,} live orders; every event written, "
         "every digest checked against the reference engine.",
         f"Rates are medians of {_of(latency, 'price_ladder').runs} fresh processes with their "
-        "intervals, times are over all commands of all processes. They are taken inside the engine, a command at a time; the call from Python, some 2.5 µs "
-        "for however many commands it brings, is not in them.",
+        "intervals, times are over all commands of all processes. Times are taken inside the "
+        "engine, a command at a time; the call from Python, some 2.5 µs for however many commands "
+        "it brings, is not in them.",
     ]
     if shaky:
         sentences.append(f"**Not stable**: {shaky[0]}.")
