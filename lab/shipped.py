@@ -1,7 +1,8 @@
 """What the project ships measured: results, the notebooks' first figures, the README's numbers.
 
 ``python -m lab.shipped`` makes all of it anew, in a quarter of an hour on a machine that does
-nothing else meanwhile; ``--only figures`` and ``--only readme`` draw again what is there, in seconds.
+nothing else meanwhile; ``--only figures`` and ``--only readme`` draw again what is there, in
+seconds.
 """
 
 from __future__ import annotations
