@@ -7,13 +7,14 @@ runs the machine may have changed too, so what differs in parameters, machine an
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from engines.errors import InputError
 from lab.measure.result import Measurement, Result
-from lab.measure.statistics import CONFIDENCE
+from lab.measure.statistics import CONFIDENCE, noise_floor
+from lab.measure.tally import noise_text, span_text, times_text
 from lab.units import quantity
 
 # What of a machine's fingerprint moves a number. Load is of the moment, and names repeat the rest.
@@ -42,9 +43,9 @@ class Change:
         How many times faster after than before (below 1: slower), and between what bounds: from
         the ends of both intervals, so it errs to the wide side.
     noise_low, noise_high
-        Between what ratios the rival against itself lay in the two runs.
+        Between what ratios the rival against itself lay on that case, in the noisier of the runs.
     clear
-        Whether 1 lies outside the bounds and the ratio outside the noise, and both intervals are
+        Whether the bounds lie wholly outside the noise, as within a run, and both intervals are
         worth their name: of 95 %, which takes six runs.
     """
 
@@ -101,14 +102,24 @@ class SideBySide:
         return [asdict(change) for change in self.changes]
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th style='text-align:left'>{title}</th>" for title in CHANGE_HEAD)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells(change)) + "</tr>"
-            for change in self.changes
-        )
-        lines = [*self.warnings, *(text_of(difference) for difference in self.differences)]
-        notes = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><ul>{notes}</ul>"
+        head = _html_row("th", CHANGE_HEAD)
+        body = "".join(_html_row("td", cells(change)) for change in self.changes)
+        beware = _html_list(f"beware: {warning}" for warning in self.warnings)
+        notes = _html_list(text_of(difference) for difference in self.differences)
+        table = f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
+        return f"{beware}{table}{notes}"
+
+
+def _html_row(tag: str, texts: Iterable[str]) -> str:
+    """Return a row of a table, to the left: a notebook would put text to the right."""
+    row = "".join(f"<{tag} style='text-align:left'>{html.escape(text)}</{tag}>" for text in texts)
+    return f"<tr>{row}</tr>"
+
+
+def _html_list(lines: Iterable[str]) -> str:
+    """Return lines as a list, or nothing where there are none."""
+    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    return f"<ul>{items}</ul>" if items else ""
 
 
 CHANGE_HEAD = ("rival", "case", "metric", "before", "after", "change")
@@ -202,34 +213,38 @@ def _valid(result: Result) -> dict[tuple[str, str, str], Measurement]:
     }
 
 
-def _noise(key: tuple[str, str, str], *results: Result) -> tuple[float, float] | None:
-    """Return the widest ratios of a rival against itself, or None where there was no such run."""
-    rival = key[0]
-    selves = [
-        comparison
-        for result in results
-        for comparison in result.comparisons
-        if (comparison.rival, comparison.case, comparison.metric) == key
-        and comparison.baseline == rival
-    ]
-    if not selves:
+def _noise(key: tuple[str, str, str], *results: Result) -> float | None:
+    """Return the larger factor by which a rival differed from itself on a case in the runs.
+
+    None where one of them did not measure it.
+    """
+    floors = [_floor(key, result) for result in results]
+    measured = [floor for floor in floors if floor is not None]
+    return max(measured) if len(measured) == len(floors) else None
+
+
+def _floor(key: tuple[str, str, str], result: Result) -> float | None:
+    """Return the factor by which a rival differed from itself on a case in one run."""
+    for comparison in result.comparisons:
+        found = (comparison.rival, comparison.case, comparison.metric)
+        if found == key and comparison.baseline == comparison.rival:
+            return comparison.noise_high
+    # A run keeps that comparison for its main case only, and for the others the values: two of
+    # each round, side by side.
+    values = _valid(result)[key].values
+    if len(values) < 2 or len(values) % 2 or min(values) <= 0:
         return None
-    return min(c.noise_low for c in selves), max(c.noise_high for c in selves)
+    return noise_floor([values[first : first + 2] for first in range(0, len(values), 2)])
 
 
-def _change(before: Measurement, after: Measurement, noise: tuple[float, float] | None) -> Change:
+def _change(before: Measurement, after: Measurement, noise: float | None) -> Change:
     """Return how a measurement changed."""
     faster = _times_faster(before.unit)
     ratio = faster(before.median, after.median)
     ends = [faster(b, a) for b in (before.low, before.high) for a in (after.low, after.high)]
     low, high = min(ends), max(ends)
-    noise_low, noise_high = noise or (1.0, 1.0)
-    enough = min(before.coverage or 0.0, after.coverage or 0.0) >= CONFIDENCE
-    stands_out = not low <= 1 <= high and not noise_low <= ratio <= noise_high
-    clear = enough and noise is not None and stands_out
-    words = _words(ratio, low, high, noise, clear)
-    if not enough:
-        words += f"; from too few rounds, run {_ROUNDS_ENOUGH} or more"
+    has_rounds = min(before.coverage or 0.0, after.coverage or 0.0) >= CONFIDENCE
+    doubt = _doubt(low, high, noise, has_rounds)
     return Change(
         rival=after.rival,
         case=after.case,
@@ -240,11 +255,22 @@ def _change(before: Measurement, after: Measurement, noise: tuple[float, float] 
         ratio=ratio,
         low=low,
         high=high,
-        noise_low=noise_low,
-        noise_high=noise_high,
-        words=words,
-        clear=clear,
+        noise_low=1 / (noise or 1.0),
+        noise_high=noise or 1.0,
+        words=_words(ratio, low, high, noise, doubt),
+        clear=not doubt,
     )
+
+
+def _doubt(low: float, high: float, noise: float | None, has_rounds: bool) -> str:
+    """Return why a change is not clear, or ""."""
+    if not has_rounds:
+        return f"from too few rounds, run {_ROUNDS_ENOUGH} or more"
+    if low <= 1 <= high:
+        return "which may be none"
+    if noise is not None and low <= noise and high >= 1 / noise:
+        return "within the noise"
+    return "" if noise is not None else "and how much is noise is not known"
 
 
 def _times_faster(unit: str) -> Callable[[float, float], float]:
@@ -254,27 +280,29 @@ def _times_faster(unit: str) -> Callable[[float, float], float]:
     return lambda before, after: before / after
 
 
-def _words(
-    ratio: float, low: float, high: float, noise: tuple[float, float] | None, clear: bool
-) -> str:
-    """Say a change as a person would."""
-    beside = f"noise {noise[0]:.2f} to {noise[1]:.2f}" if noise else "noise not measured"
-    if not clear:
-        return f"no clear change: {ratio:.2f} times as fast ({low:.2f} to {high:.2f}); {beside}"
+def _words(ratio: float, low: float, high: float, noise: float | None, doubt: str) -> str:
+    """Say a change as a person would, in the words of the comparisons within a run."""
+    beside = f"noise {noise_text(noise)}" if noise is not None else "noise not measured"
+    if doubt:
+        bounds = f"{times_text(low)} to {times_text(high)}"
+        return f"no clear change: {times_text(ratio)} times as fast ({bounds}), {doubt}; {beside}"
     if ratio > 1:
-        return f"faster by {ratio:.2f} times ({low:.2f} to {high:.2f}); {beside}"
-    return f"slower by {1 / ratio:.2f} times ({1 / high:.2f} to {1 / low:.2f}); {beside}"
+        return f"faster by {span_text(ratio, low, high)}; {beside}"
+    return f"slower by {span_text(1 / ratio, 1 / high, 1 / low)}; {beside}"
 
 
 def _warnings(before: Result, after: Result, differences: list[Difference]) -> list[str]:
-    """Return what speaks against taking the changes at their word."""
-    warnings = []
+    """Return what speaks against taking the changes at their word, what weighs most first."""
+    both = (("before", before), ("after", after))
+    warnings = [
+        f"{which} is not stable: {result.verdict.reason}"
+        for which, result in both
+        if not result.verdict.stable
+    ]
     if any(d.kind == "machine" and d.name == "id" for d in differences):
         names = f"{before.machine.get('name')} and {after.machine.get('name')}"
         warnings.append(f"different machines, {names}: the change is the machine's too")
-    for which, result in (("before", before), ("after", after)):
-        if not result.verdict.stable:
-            warnings.append(f"{which} is not stable: {result.verdict.reason}")
+    for which, result in both:
         void = sorted({m.rival for m in result.measurements if not m.digest_ok})
         if void:
             warnings.append(f"{which}: {', '.join(void)} left out, since the digest was wrong")

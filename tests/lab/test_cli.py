@@ -393,14 +393,14 @@ class TestCompare:
         assert change.ratio == pytest.approx(2)
         assert (change.low, change.high) == pytest.approx((2 * 0.97 / 1.02, 2 * 1.02 / 0.97))
         assert change.clear
-        assert change.words.startswith("faster by 2.00 times")
+        assert change.words.startswith("faster by 2.0 times")
         before = latency_result(rivals=("price_ladder",), samples=5_000)
         after = before.model_copy(deep=True)
         for measurement in after.measurements:
             for name in ("median", "low", "high"):
                 setattr(measurement, name, 2 * getattr(measurement, name))
         assert compare(before, after).changes[0].ratio == pytest.approx(0.5)
-        assert compare(before, after).changes[0].words.startswith("slower by 2.00 times")
+        assert compare(before, after).changes[0].words.startswith("slower by 2.0 times")
 
     def test_a_change_within_the_noise_is_not_clear(
         self, throughput_result: Callable[..., Result]
@@ -412,13 +412,29 @@ class TestCompare:
 
     def test_without_noise_nothing_is_clear(self, throughput_result: Callable[..., Result]) -> None:
         first, second = throughput_result({"heap": 1e6}), throughput_result({"heap": 9e6})
-        first.comparisons.clear()
-        second.comparisons.clear()
+        for result in (first, second):
+            result.comparisons.clear()
+            result.measurements[0].values = [1e6]
         (change,) = compare(first, second).changes
         assert not change.clear
         assert "noise not measured" in change.words
 
-    def test_another_machine_is_said_first(
+    def test_every_case_has_its_own_noise(self, throughput_result: Callable[..., Result]) -> None:
+        """A run compares a rival with itself on its main case; the values tell of the others."""
+        first, second = throughput_result({"heap": 1e6}), throughput_result({"heap": 5e6})
+        first.comparisons.clear()
+        first.measurements[0].values = [1e6, 1.1e6] * 3
+        (change,) = compare(first, second).changes
+        assert change.noise_high == pytest.approx(1.1)
+        assert change.clear
+        assert change.words.startswith("faster by 5.0 times (4.8 to 5.3)")
+        assert change.words.endswith("noise ±10 %")
+        first.measurements[0].values = [1e6, 5.2e6] * 3
+        (change,) = compare(first, second).changes
+        assert not change.clear
+        assert "within the noise; noise a factor of 5.2" in change.words
+
+    def test_what_is_not_stable_is_said_first(
         self, throughput_result: Callable[..., Result], tmp_path: Path
     ) -> None:
         first, second = throughput_result(), throughput_result()
@@ -426,8 +442,8 @@ class TestCompare:
         second.verdict.stable = False
         paths = [save(result, tmp_path) for result in (first, second)]
         lines = lab("compare", *paths).stdout.splitlines()
-        assert lines[0].startswith("beware  different machines")
-        assert lines[1].startswith("beware  after is not stable")
+        assert lines[0].startswith("beware  after is not stable")
+        assert lines[1].startswith("beware  different machines")
 
     def test_refuses_what_cannot_be_compared(
         self,

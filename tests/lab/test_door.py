@@ -155,7 +155,7 @@ class TestCompareAndReport:
             lab.compare(path, after).rows()
             == lab.compare(before, str(save(after, tmp_path))).rows()
         )
-        assert "faster by 2.00 times" in lab.compare(before, after)._repr_html_()
+        assert "faster by 2.0 times" in lab.compare(before, after)._repr_html_()
         pages = [
             lab.report(chosen, tmp_path / folder / "page.html")
             for folder, chosen in (("a", before), ("b", [path]))
