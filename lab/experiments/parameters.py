@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -224,7 +225,7 @@ def _one_line(model: type[BaseModel], problem: Any) -> str:
         return f"parameter {name} is unknown; {_choose(name, tuple(by_name))}"
     parameter, value = by_name[name], problem["input"]
     remedy = f"choose {_range(parameter)}"
-    is_number = value == value  # nan is below no bound and above none
+    is_number = _is_finite(value)  # nan is below no bound and above none
     if problem["type"] == "greater_than_equal" and is_number:
         return f"{name} {value} is below {_plain(parameter.low)}; {remedy}"
     if problem["type"] == "less_than_equal" and is_number:
@@ -240,6 +241,15 @@ def _one_line(model: type[BaseModel], problem: Any) -> str:
         "multi": "a list",
     }
     return f"{name} {value!r} is not {words.get(parameter.kind, 'a text')}; {remedy}"
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether a value is a number, or a text that says one, which a bound can be held against."""
+    try:
+        return math.isfinite(float(value))
+    except (TypeError, ValueError, OverflowError):
+        # A whole number too long for a float is above every bound all the same.
+        return isinstance(value, int)
 
 
 def _range(parameter: Parameter) -> str:

@@ -6,7 +6,9 @@ A result's file is written whole or not at all, and never changed afterwards.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import html
+import json
 import os
 import re
 import secrets
@@ -30,6 +32,8 @@ RUNS = CHECKOUT / "data" / "results" / "runs"
 SHIPPED = CHECKOUT / "data" / "results" / "shipped"
 _PART_NAME = re.compile(r"\.\d{8}T\d{6}Z_\w+_[0-9a-f]{4}\.json\.\d+\.part")
 _ABANDONED_S = 60
+_ROOM_BYTES = 2**18  # of a probe: more than a result of all engines has
+NO_CHECKSUM = "The file has no checksum: it is from before results had one, or was changed by hand."
 
 
 class _Record(BaseModel):
@@ -114,7 +118,11 @@ class Comparison(_Record):
 
 
 class Result(_Record):
-    """What one run of an experiment found. See ``measurements``, ``comparisons``, ``verdict``."""
+    """What one run of an experiment found. See ``measurements``, ``comparisons``, ``verdict``.
+
+    ``checksum`` is over everything else in the file; ``data/README.md`` says how. It shows what was
+    changed by mistake, and not who signed it.
+    """
 
     schema_version: Literal[1] = 1
     experiment: str
@@ -131,6 +139,7 @@ class Result(_Record):
     comparisons: list[Comparison]
     digest: str
     notes: list[str] = Field(default_factory=list)
+    checksum: str | None = None
     _path: Path | None = PrivateAttr(None)
 
     @property
@@ -165,7 +174,7 @@ def save(result: Result, folder: str | os.PathLike[str] | None = None) -> Path:
     Parameters
     ----------
     result
-        The result; its ``path`` is set.
+        The result; its ``path`` and its ``checksum`` are set.
     folder
         Where to; ``data/results/runs`` of the checkout by default.
 
@@ -179,9 +188,10 @@ def save(result: Result, folder: str | os.PathLike[str] | None = None) -> Path:
     FileError
         The folder cannot be written, or the disk is full.
     """
-    target = Path(folder) if folder is not None else RUNS
+    target = _folder(folder)
     stamp = result.created.replace(":", "").replace("-", "")
     path = target / f"{stamp}_{result.experiment}_{secrets.token_hex(2)}.json"
+    result.checksum = _checksum(json.loads(result.model_dump_json()))
     text = result.model_dump_json(indent=1) + "\n"
     part = path.with_name(f".{path.name}.{os.getpid()}.part")  # see _PART_NAME
     try:
@@ -194,11 +204,29 @@ def save(result: Result, folder: str | os.PathLike[str] | None = None) -> Path:
             part.unlink(missing_ok=True)
         _sync_folder(target)
     except OSError as error:
-        raise FileError(
-            path, f"cannot be written ({error.strerror}); choose another folder"
-        ) from None
+        raise _not_written(path, error) from None
     result._path = path
     return path
+
+
+def check_folder(folder: str | os.PathLike[str] | None = None) -> None:
+    """Make a result's folder and write into it as ``save`` will, so that no run is for nothing.
+
+    Raises
+    ------
+    FileError
+        The folder cannot be written, or the disk is full.
+    """
+    target = _folder(folder)
+    probe = target / f".probe.{os.getpid()}"
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        try:
+            _write_durably(probe, bytes(_ROOM_BYTES))
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise _not_written(target, error) from None
 
 
 def load(path: str | os.PathLike[str]) -> Result:
@@ -207,14 +235,14 @@ def load(path: str | os.PathLike[str]) -> Result:
     Raises
     ------
     FileError
-        There is no such file, it is damaged, or a newer program wrote it.
+        There is no such file, it is damaged or was changed, or a newer program wrote it.
     """
     path = Path(path)
     try:
         text = path.read_bytes()
     except OSError as error:
         raise FileError(path, f"cannot be read ({error.strerror}); check the name") from None
-    _check_version(path, text)
+    content = _content(path, text)
     try:
         result = Result.model_validate_json(text)
     except ValidationError as error:
@@ -225,6 +253,12 @@ def load(path: str | os.PathLike[str]) -> Result:
             f"is not a result ({problem['msg'].lower()}); run the experiment again",
             field=field,
         ) from None
+    if result.checksum is None:
+        result.notes.append(NO_CHECKSUM)
+    elif result.checksum != _checksum(content):
+        raise FileError(
+            path, "was changed after it was written (checksum differs); take the original"
+        )
     result._path = path
     return result
 
@@ -279,13 +313,31 @@ def _readable(paths: Iterable[Path]) -> Iterable[Result]:
             warnings.warn(f"left out: {error}", stacklevel=3)
 
 
-def _check_version(path: Path, text: bytes) -> None:
-    """Refuse a file that is no JSON object, or has another version than this program reads."""
-    from json import JSONDecodeError, loads
+def _folder(folder: str | os.PathLike[str] | None) -> Path:
+    """Return where a result goes."""
+    return Path(folder) if folder is not None else RUNS
 
+
+def _not_written(path: Path, error: OSError) -> FileError:
+    """Return why nothing can be written there."""
+    return FileError(path, f"cannot be written ({error.strerror}); choose another folder")
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    """Return the checksum of a result as JSON holds it.
+
+    Over its values and not its bytes, so that indenting the file anew is no change.
+    """
+    rest = {name: value for name, value in content.items() if name != "checksum"}
+    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
+
+
+def _content(path: Path, text: bytes) -> dict[str, Any]:
+    """Return a file's JSON; refuse what is none, or has another version than this program reads."""
     try:
-        content = loads(text)
-    except (JSONDecodeError, UnicodeDecodeError) as error:
+        content = json.loads(text)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         row = getattr(error, "lineno", None)
         problem = "is not JSON; it was cut short or changed by hand: run the experiment again"
         raise FileError(path, problem, row=row) from None
@@ -296,6 +348,8 @@ def _check_version(path: Path, text: bytes) -> None:
         raise FileError(
             path, f"has schema version {version}, this program reads {SCHEMA_VERSION}; update it"
         )
+    assert isinstance(content, dict)  # only an object has a version
+    return content
 
 
 def _clear_abandoned(folder: Path) -> None:

@@ -24,10 +24,13 @@ from engines.errors import InputError, MeasurementError
 from lab.experiments import Experiment, experiment_named
 from lab.measure.lifeline import environment, follow_starter, python, stop, terminate_as_interrupt
 from lab.measure.progress import Phase, Report
-from lab.measure.result import CHECKOUT, Code, Result, now_utc, save
+from lab.measure.result import CHECKOUT, Code, Result, check_folder, now_utc, save
 from lab.measure.shared import SharedArray
 from lab.measure.tally import Run, comparisons_of, measurements_of, too_short
 from lab.measure.verdict import Surroundings, judge
+
+# What decides a number. A notebook that JupyterLab saved, or a report, changes none.
+_MEASURED = ("engines", "lab", "pyproject.toml", "requirements.lock")
 
 
 @dataclass(frozen=True)
@@ -230,6 +233,8 @@ def run_experiment(
     ------
     InputError
         The experiment or a parameter is wrong.
+    FileError
+        The result's folder cannot be written; nothing was started.
     MeasurementError
         A measured process failed.
     KeyboardInterrupt
@@ -241,6 +246,7 @@ def run_experiment(
             experiment = experiment_named(experiment)
         report("starting", 0, 0, experiment.name)
         parameters = experiment.parameters(values, size)
+        check_folder(folder)
         start_s = time.monotonic()
         surroundings = Surroundings()
         with Bench(report) as bench:
@@ -252,13 +258,16 @@ def run_experiment(
 
 
 def code() -> Code:
-    """Return which code runs: the version, the commit, and whether files differ from it."""
+    """Return which code runs: the version, the commit, and whether measured code differs from it.
+
+    A new file counts too: an engine that nobody has committed is in no commit.
+    """
     try:
         number = version("exchange-lab")
     except PackageNotFoundError:
         number = "not installed"
     commit = _git("rev-parse", "HEAD")
-    changed = _git("status", "--porcelain", "--untracked-files=no")
+    changed = _git("status", "--porcelain", "--", *_MEASURED)
     return Code(version=number, commit=commit, dirty=bool(changed))
 
 

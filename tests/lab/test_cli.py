@@ -226,6 +226,21 @@ class TestMistakes:
     def test_one_line_says_what_and_what_instead(self, words: list[str], expected: str) -> None:
         assert expected in mistake(*words)
 
+    @pytest.mark.parametrize("value", ["nan", "inf"])
+    def test_what_is_no_number_is_not_held_against_a_bound(self, value: str) -> None:
+        expected = f"seconds '{value}' is not a number; choose 0.01..60"
+        assert expected in mistake("run", "matching_latency", "--seconds", value)
+
+    def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_measured(
+        self, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").write_text("")
+        words = ["run", "matching_latency", *SMALL, "--folder", str(tmp_path / "file" / "below")]
+        seen = lab(*words)
+        assert seen.returncode == 2
+        assert "making" not in seen.stderr
+        assert "cannot be written" in seen.stderr.splitlines()[-1]
+
     def test_unknown_engine_of_a_replay(self) -> None:
         assert "did you mean price_ladder?" in mistake(
             "replay", __file__, "--format", "lobster", "--engine", "price_lader"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import textwrap
 
 import pytest
 from pydantic import ValidationError
@@ -127,6 +129,36 @@ def test_a_wrong_field_is_named(tmp_path):
         load(path)
 
 
+def test_a_changed_number_is_refused_and_a_new_indent_is_not(tmp_path):
+    path = save(made(), tmp_path)
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content, indent=4))
+    assert load(path).checksum == content["checksum"]
+    content["measurements"][0]["median"] = 4.0
+    path.write_text(json.dumps(content))
+    with pytest.raises(FileError, match=r"was changed after it was written \(checksum differs\)"):
+        load(path)
+
+
+def test_the_checksum_is_what_the_data_readme_says(tmp_path):
+    path = save(made(), tmp_path)
+    readme = (module.CHECKOUT / "data" / "README.md").read_text()
+    block = re.search(r"\n( +import hashlib, json\n(?: {4}.*\n)+)", readme)
+    program = textwrap.dedent(block.group(1)).replace("result.json", str(path))
+    exec(program, {})
+    path.write_text(path.read_text().replace("price_ladder", "price_ladler"))
+    with pytest.raises(AssertionError):
+        exec(program, {})
+
+
+def test_a_file_from_before_checksums_says_so(tmp_path):
+    path = save(made(), tmp_path)
+    content = json.loads(path.read_text())
+    del content["checksum"]
+    path.write_text(json.dumps(content))
+    assert load(path).notes == [module.NO_CHECKSUM]
+
+
 def test_a_missing_file_is_an_error_of_the_tree(tmp_path):
     with pytest.raises(FileError, match="cannot be read"):
         load(tmp_path / "none.json")
@@ -175,6 +207,14 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         save(made(), tmp_path / "file")
 
 
+def test_a_folder_is_tried_before_a_run_and_left_as_it_was(tmp_path):
+    module.check_folder(tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError, match="cannot be written"):
+        module.check_folder(tmp_path / "file")
+
+
 def test_rows_are_flat(tmp_path):
     row = made().rows()[0]
     assert row["rival"] == "price_ladder" and row["p99"] == 90.0 and row["max"] == 12_000.0
@@ -198,7 +238,7 @@ def test_an_interval_of_less_than_95_per_cent_says_so():
 def test_a_file_without_coverage_can_be_read(tmp_path):
     path = save(made(), tmp_path)
     content = json.loads(path.read_text())
-    del content["measurements"][0]["coverage"]
+    del content["measurements"][0]["coverage"], content["checksum"]
     path.write_text(json.dumps(content))
     found = load(path).measurements[0]
     assert found.coverage is None and found.coverage_text() == ""

@@ -19,6 +19,7 @@ import pytest
 from engines.errors import InputError, MeasurementError
 from engines.messages import COMMAND
 from lab.hardware.doctor import examine
+from lab.measure import runner
 from lab.measure.job import Job
 from lab.measure.lifeline import GRACE_S, environment, python
 from lab.measure.runner import Bench, Task
@@ -477,3 +478,19 @@ time.sleep(60)
     kernel.kill()
     wait_until(lambda: not processes_of_session(session), GONE_S)
     kernel.wait()
+
+
+def test_only_measured_code_makes_a_result_dirty(tmp_path, monkeypatch):
+    """JupyterLab saves a notebook that somebody only reads, and reports lie about."""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for name in ("engines/engine.py", "notebooks/start.ipynb"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("1")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *words], check=True)
+    monkeypatch.setattr(runner, "CHECKOUT", tmp_path)
+    (tmp_path / "notebooks" / "start.ipynb").write_text("2")
+    (tmp_path / "report.html").write_text("")
+    assert not runner.code().dirty
+    (tmp_path / "engines" / "new.py").write_text("")
+    assert runner.code().dirty
