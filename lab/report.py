@@ -88,10 +88,15 @@ def _targets(path: Path) -> tuple[Path, Path]:
         raise FileError(page, f"has the ending {page.suffix}; name a .html file")
     if page.is_dir():
         raise FileError(page, "is a folder; name a file in it")
-    data = page.with_suffix(".json")
-    if data.exists() and not _is_report_data(data):
-        raise FileError(data, "holds something else than a report's data; choose another name")
-    return page, data
+    # r.html made of r.json, say, has its data in r.data.json: no result is ever replaced.
+    names = [page.with_suffix(ending) for ending in (".json", ".data.json")]
+    free = [name for name in names if not name.exists() or _is_report_data(name)]
+    if not free:
+        raise FileError(
+            names[-1],
+            "holds something else than a report's data; choose another page: --output NAME.html",
+        )
+    return page, free[0]
 
 
 def _is_report_data(path: Path) -> bool:

@@ -150,10 +150,16 @@ def test_no_result_makes_no_report(tmp_path):
 def test_a_result_of_the_same_name_is_not_overwritten(latency_result, tmp_path):
     path = save(latency_result(), tmp_path)
     before = path.read_bytes()
-    with pytest.raises(FileError, match="something else than a report's data"):
-        write_html([latency_result()], path.with_suffix(".html"))
+    page, data = path.with_suffix(".html"), path.with_suffix(".data.json")
+    for _ in range(2):  # the second time over its older self
+        write_html([latency_result()], page)
+        assert set(tmp_path.iterdir()) == {path, page, data}
     assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
+    assert data.name in page.read_text()
+    data.write_text("{}")
+    with pytest.raises(FileError, match="something else than a report's data.*--output"):
+        write_html([latency_result()], page)
+    assert data.read_text() == "{}"
 
 
 def test_a_report_replaces_its_older_self(latency_result, tmp_path):
