@@ -12,8 +12,10 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -28,6 +30,27 @@ TEMPLATE = "report_template.html"
 DATA_VERSION = 1
 
 
+_TITLES = {
+    "throughput": "Commands a second",
+    "percentiles": "Service time by percentile",
+    "histogram": "How service times are distributed",
+}
+
+if TYPE_CHECKING:
+    _SystemPath = Path
+else:
+    _SystemPath = type(Path())  # before Python 3.12 Path itself cannot be subclassed
+
+
+class PagePath(_SystemPath):
+    """A report's path, which a notebook shows as a link."""
+
+    def _repr_html_(self) -> str:
+        # relative, as Jupyter resolves a link from the notebook's folder, which is the kernel's
+        address = quote(Path(os.path.relpath(self)).as_posix())
+        return f'report: <a href="{escape(address)}">{escape(place(self)[0])}</a>'
+
+
 @dataclass(frozen=True)
 class _Figure:
     alt: str
@@ -39,7 +62,7 @@ def write_html(
     path: str | os.PathLike[str],
     title: str | None = None,
     notes: str = "",
-) -> Path:
+) -> PagePath:
     """Write a report and, beside it under the same stem, its data as JSON.
 
     Parameters
@@ -57,8 +80,9 @@ def write_html(
 
     Returns
     -------
-    Path
-        The HTML file. Both files are there whole, or what was there before is untouched.
+    PagePath
+        The HTML file, a ``Path`` that a notebook shows as a link. Both files are there whole, or
+        what was there before is untouched.
 
     Raises
     ------
@@ -72,7 +96,18 @@ def write_html(
     page, data = _targets(Path(path))
     html = _page(list(results), title, notes, data.name)
     _write_both({data: _data(results, title), page: html})
-    return page
+    return PagePath(page)
+
+
+def place(path: Path) -> tuple[str, str | None]:
+    """Return a file's name for people, and its address where our own JupyterLab serves it."""
+    path = Path(path)
+    if not path.is_relative_to(CHECKOUT):
+        return str(path), None
+    inside = path.relative_to(CHECKOUT)
+    # `lab open` keeps Jupyter's folders in the checkout and serves the checkout itself.
+    is_ours = Path(os.environ.get("JUPYTERLAB_SETTINGS_DIR", "/")).is_relative_to(CHECKOUT)
+    return str(inside), f"/files/{quote(inside.as_posix())}" if is_ours else None
 
 
 def file_name(result: Result) -> str:
@@ -154,7 +189,7 @@ def _section(runs: list[Result]) -> dict[str, Any]:
         "figures": _figures(runs),
         "runs": [_run(run, index, runs) for index, run in enumerate(runs)],
         "machines": [Markup(tables.machine(run).to_html()) for run in reversed(machines.values())],
-        "notes": [note for run in runs for note in run.notes],
+        "notes": list(dict.fromkeys(note for run in runs for note in run.notes)),
     }
 
 
@@ -182,7 +217,7 @@ def _figures(runs: list[Result]) -> list[_Figure]:
         "histogram": plots.histogram,
     }
     return [
-        _Figure(plots.alt_text(runs, kind), _encoded(draw[kind](runs)))
+        _Figure(plots.alt_text(runs, kind), _encoded(draw[kind](runs, title=_TITLES[kind])))
         for kind in plots.kinds(runs[0])
     ]
 

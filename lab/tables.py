@@ -5,6 +5,7 @@ Not for files: what is stored is the result itself.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -78,6 +79,16 @@ def measurements(result: Result, mark: str = "", cases: Sequence[str] | None = N
     return [_of_metric(result, metric, found, mark) for metric in metrics]
 
 
+def joined(found: Sequence[Table]) -> list[Table]:
+    """Return tables of the same headings as one, so that their columns stand under each other."""
+    by_headings: dict[tuple[str, ...], Table] = {}
+    for table in found:
+        key = (table.caption, *table.headings)
+        rows = [*by_headings[key].rows, *table.rows] if key in by_headings else table.rows
+        by_headings[key] = Table(table.caption, table.headings, rows, table.names)
+    return list(by_headings.values())
+
+
 def _of_metric(result: Result, metric: str, found: list[Measurement], mark: str) -> Table:
     items = [item for item in found if item.metric == metric]
     # by case: rivals are compared on the same commands, so they stand under each other
@@ -94,7 +105,7 @@ def _of_metric(result: Result, metric: str, found: list[Measurement], mark: str)
 
 
 def _row(result: Result, item: Measurement, quantiles: list[str], mark: str) -> list[str]:
-    low, high = (_kept_together(value, item.unit) for value in (item.low, item.high))
+    low, high = (end.replace(" ", "\u00a0") for end in _ends(item.low, item.high, item.unit))
     interval = f"{low} to {high}" + item.coverage_text().replace(" ", "\u00a0")
     return [
         f"{item.rival} {mark}".rstrip(),
@@ -115,6 +126,20 @@ def _quantile(item: Measurement, name: str) -> str:
     return "–" if value is None or is_rare else _kept_together(value, item.unit)
 
 
+def _ends(low: float, high: float, unit: str) -> tuple[str, str]:
+    """Write an interval's ends with three digits, with more where those would look the same."""
+    first, last = quantity(low, unit), quantity(high, unit)
+    if first != last or low == high or low <= 0:
+        return first, last
+    number, _, name = first.partition(" ")
+    step = 1000.0 ** round(math.log(low / float(number), 1000))
+    for digits in range(4, 7):
+        first, last = (f"{end / step:.{digits}g} {name}".rstrip() for end in (low, high))
+        if first != last:
+            break
+    return first, last
+
+
 def _kept_together(value: float, unit: str) -> str:
     """Write a number so that a narrow column does not part it from its unit."""
     return quantity(value, unit).replace(" ", "\u00a0")
@@ -125,7 +150,7 @@ def against_baseline(result: Result, item: Measurement) -> str:
     for entry in result.comparisons:
         is_other = entry.rival == item.rival and entry.baseline != entry.rival
         if is_other and (entry.case, entry.metric) == (item.case, item.metric):
-            low, high = f"{amount(entry.low)}", f"{amount(entry.high)}"
+            low, high = _ends(entry.low, entry.high, "")
             shown = f"× {amount(entry.ratio)} ({low} to {high})"
             return shown if entry.clear else f"{shown}, within noise"
     return "baseline" if _is_baseline(result, item) else "–"

@@ -42,20 +42,12 @@ class Control:
             for item in self._inputs:
                 item.value = item.description in value
             return
-        if isinstance(self.widget, widgets.SelectionSlider):
-            self._add_stop(value)
         self._inputs[0].value = value
 
     def observe(self, changed: Callable[[Any], None]) -> None:
         """Have a function called after each change."""
         for item in self._inputs:
             item.observe(changed, names="value")
-
-    def _add_stop(self, value: float) -> None:
-        """Have a stop for a value that a slider would else jump over."""
-        stops = {stop for _, stop in self.widget.options} | {value}
-        if len(stops) > len(self.widget.options):
-            self.widget.options = [(_written(stop), stop) for stop in sorted(stops)]
 
 
 class Controls:
@@ -113,23 +105,72 @@ def _described(parameter: Parameter) -> dict[str, Any]:
 
 
 def _number(parameter: Parameter) -> tuple[widgets.Widget, list[widgets.Widget]]:
-    """Return a log slider, a slider or a field, as the range asks for."""
+    """Return a field, with a slider beside it where the range can be dragged through."""
     low, high = parameter.low, parameter.high
     is_whole = parameter.kind == "int"
     shared = _described(parameter) | {"value": parameter.default}
     if low is None or high is None:
         made = widgets.IntText(**shared) if is_whole else widgets.FloatText(**shared)
-    elif parameter.scale == "log" and low > 0:
-        # A log slider of floats shows 50,118.7 where 50,000 is meant; this one has round stops.
+        return made, [made]
+    bounded = widgets.BoundedIntText if is_whole else widgets.BoundedFloatText
+    bounds = {"min": int(low), "max": int(high)} if is_whole else {"min": low, "max": high}
+    slider = _slider(parameter)
+    if slider is None:
+        made = bounded(**shared, **bounds)
+        return made, [made]
+    field = bounded(
+        value=parameter.default,
+        tooltip=slider.tooltip,
+        layout=widgets.Layout(width="84px", min_width="84px"),
+        **bounds,
+    )
+    _link(slider, field)
+    return widgets.HBox([slider, field], layout=widgets.Layout(overflow="hidden")), [field]
+
+
+def _slider(parameter: Parameter) -> widgets.Widget | None:
+    """Return a slider without a number: the one of ipywidgets takes letters and ignores them."""
+    low, high = parameter.low, parameter.high
+    assert low is not None and high is not None
+    is_whole = parameter.kind == "int"
+    shared = _described(parameter) | {"value": parameter.default, "readout": False}
+    shared["layout"] = widgets.Layout(flex="1 1 auto", width="auto", min_width="0")
+    if parameter.scale == "log" and low > 0:
+        # A log slider of floats gives 50,118.7 where 50,000 is meant; this one has round stops.
         stops = _stops(low, high, parameter.default, is_whole)
-        made = widgets.SelectionSlider(**shared, options=[(_written(stop), stop) for stop in stops])
-    elif is_whole and high - low > _SLIDER_SPAN:
-        made = widgets.BoundedIntText(**shared, min=int(low), max=int(high))
-    elif is_whole:
-        made = widgets.IntSlider(**shared, min=int(low), max=int(high))
-    else:
-        made = widgets.FloatSlider(**shared, min=low, max=high, step=(high - low) / 100)
-    return made, [made]
+        return widgets.SelectionSlider(**shared, options=[(_written(stop), stop) for stop in stops])
+    if is_whole and high - low > _SLIDER_SPAN:
+        return None
+    if is_whole:
+        return widgets.IntSlider(**shared, min=int(low), max=int(high))
+    return widgets.FloatSlider(**shared, min=low, max=high, step=(high - low) / 100)
+
+
+def _link(slider: widgets.Widget, field: widgets.Widget) -> None:
+    """Have a slider and a field follow each other; the field's number is the one that counts."""
+    following = False
+
+    def to_field(change: Any) -> None:
+        if not following:
+            field.value = change.new
+
+    def to_slider(change: Any) -> None:
+        nonlocal following
+        following = True  # a number between two stops moves the slider, which leaves the number
+        try:
+            slider.value = _nearest(slider, change.new)
+        finally:
+            following = False
+
+    slider.observe(to_field, names="value")
+    field.observe(to_slider, names="value")
+
+
+def _nearest(slider: widgets.Widget, value: float) -> float:
+    """Return what a slider can show of a value: the nearest stop where it has stops."""
+    if not isinstance(slider, widgets.SelectionSlider):
+        return value
+    return min((stop for _, stop in slider.options), key=lambda stop: abs(math.log(stop / value)))
 
 
 def _choice(parameter: Parameter) -> tuple[widgets.Widget, list[widgets.Widget]]:

@@ -7,14 +7,12 @@ the notebook's own loop runs. So the kernel answers while a run goes on.
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import warnings
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import ipywidgets as widgets
 
@@ -22,18 +20,19 @@ from engines.errors import ExchangeLabError, InputError
 from lab.experiments import Experiment, experiment_named
 from lab.experiments.parameters import call_text, command_text, controls_of
 from lab.measure.job import Job
-from lab.measure.result import CHECKOUT, RUNS, SHIPPED, Result, results
+from lab.measure.result import RUNS, SHIPPED, Result, results
 from lab.panels import markup
 from lab.panels.controls import Controls
 from lab.panels.view import EarlierRuns, View
 from lab.plots import reading
-from lab.report import REPORTS, file_name, write_html
+from lab.report import REPORTS, file_name, place, write_html
 from lab.units import seconds
 
 _LEFT = widgets.Layout(width="290px", min_width="290px", padding="0 12px 0 0")
 _RIGHT = widgets.Layout(flex="1 1 auto", min_width="0")
 _HALF = widgets.Layout(width="49%", min_width="0")
 _UNDER_WAY = ("waiting", "running")
+_SETTLED_S = 0.5  # a control that stood still for so long is where it was meant to go
 # One at a time in a kernel: two runs would measure each other.
 _measuring: list[Job] = []
 
@@ -103,6 +102,8 @@ class Panel(widgets.VBox):
         self.result: Result | None = None
         self.job: Job | None = None
         self._is_shipped = False
+        self._is_anew = False  # whether the run that is being cancelled makes room for another
+        self._soon: threading.Timer | None = None
         self._loop = _running_loop()
         self._lock = threading.RLock()
         self.controls = Controls(controls_of(experiment.model()))
@@ -111,6 +112,7 @@ class Panel(widgets.VBox):
         self._make_parts()
         self.children = [self.heading, widgets.HBox([self._left(), self._right()])]
         self.controls.observe(self._on_change)
+        self.controls.observe(self._run_soon)
         self.run_button.on_click(self._on_run)
         self.cancel_button.on_click(self._on_cancel)
         self.keep_button.on_click(self._on_keep)
@@ -137,6 +139,13 @@ class Panel(widgets.VBox):
         )
         self.cancel_button = widgets.Button(
             description="Cancel", icon="stop", disabled=True, layout=_HALF
+        )
+        self.follow = widgets.Checkbox(
+            value=False,
+            description="Run when a control changes",
+            indent=False,
+            tooltip="A change starts a run half a second later and cancels one that is under way",
+            layout=widgets.Layout(width="auto", height="24px"),
         )
         self.phase = widgets.Label("", layout=widgets.Layout(min_width="0"))
         self.bar = widgets.FloatProgress(0.0, min=0.0, max=1.0)
@@ -169,7 +178,7 @@ class Panel(widgets.VBox):
         return widgets.VBox(
             [
                 self.controls.widget,
-                *(self.estimate, buttons, self.phase, self.bar),
+                *(self.estimate, buttons, self.follow, self.phase, self.bar),
                 *(saving, self.export_name, self.exported, self.earlier.widget),
             ],
             layout=_LEFT,
@@ -181,7 +190,7 @@ class Panel(widgets.VBox):
 
     @_shown
     def _open(self) -> None:
-        """Show the latest shipped result, so that a panel opens with a picture."""
+        """Show the shipped result that is most like the controls, the newest of equals."""
         with warnings.catch_warnings(record=True) as left_out:
             warnings.simplefilter("always")
             found = results(self._shipped, self.experiment.name)
@@ -190,7 +199,8 @@ class Panel(widgets.VBox):
         if left_out:
             self.message.value = markup.problem(str(left_out[0].message))
         if found:
-            self._show(found[0])
+            settings = self.controls.values()
+            self._show(max(found, key=lambda result: _likeness(result, settings)))
         else:
             self.origin.value = markup.quiet("no result yet: press Run")
 
@@ -198,15 +208,26 @@ class Panel(widgets.VBox):
         """Make a result the one that the panel is about."""
         with self._lock:
             self.result = result
-            place = f"on {reading.machine(result)}, {result.created[:10]}"
-            words = f"this run: measured {place} at {result.created[11:16]} UTC"
-            if self._is_shipped:
-                words = f"shipped with the lab: measured {place}; press Run to measure this machine"
-            self.origin.value = markup.quiet(words)
+            self._say_origin()
             self.keep_button.disabled = self.earlier.holds(result)
             self.export_button.disabled = False
             self.earlier.name(result)
             self.view.show([result, *(r for r in self.earlier.shown if r is not result)])
+
+    def _say_origin(self) -> None:
+        """Say where the numbers come from, and their settings where the controls say others."""
+        if self.result is None:
+            return
+        words = f"measured on {reading.machine(self.result)}, {self.result.created[:10]}"
+        if self._is_shipped:
+            words, rest = f"shipped with the lab: {words}", "press Run to measure this machine"
+        else:
+            words, rest = f"this run: {words} at {self.result.created[11:16]} UTC", ""
+        settings = reading.unlike(self.result, self.controls.values())
+        if settings:
+            words += f", with {settings}"
+            rest = "press Run to measure the settings at the left"
+        self.origin.value = markup.quiet("; ".join(filter(None, (words, rest))))
 
     @_shown
     def _redraw(self) -> None:
@@ -215,10 +236,12 @@ class Panel(widgets.VBox):
 
     def _on_change(self, _: Any) -> None:
         """Say what a run with the controls as they stand would be, and how long it would take."""
+        self._say_origin()
         try:
             values = self.values()
             name = self.experiment.name
-            self.command.value = markup.to_copy(command_text(name, values), call_text(name, values))
+            lines = command_text(name, values), call_text(name, values)
+            self.command.value = markup.to_copy("To run the settings at the left:", *lines)
             about = f"about {seconds(self.experiment.estimate_seconds(values))}"
             self.estimate.value = markup.quiet(about)
             self.run_button.disabled = self._is_running()
@@ -228,8 +251,36 @@ class Panel(widgets.VBox):
         except Exception as error:  # no estimate is no reason not to run
             self.estimate.value = markup.quiet(f"no estimate ({type(error).__name__}: {error})")
 
+    def _run_soon(self, _: Any) -> None:
+        """Start a run when the controls have stood still, if that is asked for."""
+        self._forget_soon()
+        if self.follow.value:
+            self._soon = threading.Timer(_SETTLED_S, self._on_loop, [self._run_anew])
+            self._soon.daemon = True
+            self._soon.start()
+
+    def _forget_soon(self) -> None:
+        self._is_anew = False
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+
+    @_shown
+    def _run_anew(self) -> None:
+        """Start a run; one that is under way is cancelled first and its end starts the new one."""
+        if self._soon is None:  # Cancel or Run came between the timer's end and the loop's turn
+            return
+        self._soon = None
+        if self._is_running():
+            assert self.job is not None
+            self._is_anew = True
+            self.job.cancel()
+        elif not self.run_button.disabled:
+            self._on_run(None)
+
     @_shown
     def _on_run(self, _: Any) -> None:
+        self._forget_soon()
         _measuring[:] = [job for job in _measuring if job.state in _UNDER_WAY]
         if _measuring:
             raise InputError("another panel is measuring; wait for it or cancel it there")
@@ -254,6 +305,7 @@ class Panel(widgets.VBox):
 
     @_shown
     def _on_cancel(self, _: Any) -> None:
+        self._forget_soon()
         if self.job is not None:
             self.phase.value = "cancelling"
             self.job.cancel()
@@ -271,7 +323,7 @@ class Panel(widgets.VBox):
         name = self.export_name.value.strip() or file_name(self.result)
         path = write_html(self.view.runs, self._reports / name)
         self.message.value = ""
-        self.exported.value = markup.exported(*_place(path))
+        self.exported.value = markup.exported(*place(path))
 
     def _on_progress(self, job: Job) -> None:
         """Called from the job's thread: sets traits only."""
@@ -292,6 +344,8 @@ class Panel(widgets.VBox):
         else:
             self._say("failed", 0.0)
             self.message.value = markup.problem(str(job.error))
+        if self._is_anew:
+            self._on_loop(lambda: self._on_run(None))
 
     @_shown
     def _take(self) -> None:
@@ -325,18 +379,13 @@ class Panel(widgets.VBox):
         return self.job is not None and self.job.state in _UNDER_WAY
 
 
+def _likeness(result: Result, settings: dict[str, Any]) -> int:
+    """Count the parameters in which a result is as the settings are."""
+    return sum(result.parameters.get(name) == value for name, value in settings.items())
+
+
 def _running_loop() -> asyncio.AbstractEventLoop | None:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-def _place(path: Path) -> tuple[str, str | None]:
-    """Return a file's name for people, and its address where our own JupyterLab serves it."""
-    if not path.is_relative_to(CHECKOUT):
-        return str(path), None
-    inside = path.relative_to(CHECKOUT)
-    # `lab open` keeps Jupyter's folders in the checkout and serves the checkout itself.
-    is_ours = Path(os.environ.get("JUPYTERLAB_SETTINGS_DIR", "/")).is_relative_to(CHECKOUT)
-    return str(inside), f"/files/{quote(inside.as_posix())}" if is_ours else None

@@ -48,6 +48,9 @@ STYLE = """<style>
 .exchange-lab-fold .jupyter-widget-Collapse-contents
   { padding: 2px 0 !important; border: 0 !important; }
 .exchange-lab-fold .jupyter-widget-Collapse-header { padding: 2px 6px !important; }
+.exchange-lab-earlier label, .exchange-lab-earlier span
+  { white-space: normal !important; overflow: visible !important; height: auto !important;
+    line-height: 1.3 !important; }
 .exchange-lab-tabs > .widget-tab-contents, .exchange-lab-tabs .jupyter-widget-tab-contents
   { padding: 2px 0 0 !important; border: 0 !important; overflow: hidden; }
 </style>"""
@@ -72,14 +75,15 @@ def figure(png: bytes, alt: str) -> str:
 
 def table(runs: Sequence[Result], case: str | None) -> str:
     """Return the tables of the results shown, the present one first."""
-    parts = []
+    parts: list[tables.Table] = []
     for index, run in enumerate(runs):
         found = tables.measurements(run, reading.mark(index))
         if case is not None:  # one case, named above the table: a row fits the figure's width
             of_case = tables.measurements(run, reading.mark(index), [case]) or found
             found = [item.without("case", "p99.99", "max", "runs") for item in of_case]
-        parts += [item.to_html() for item in found]
-    return _framed(f'<div class="scroll">{"".join(parts)}</div>')
+        parts += found
+    tables_html = "".join(item.to_html() for item in tables.joined(parts))
+    return _framed(f'<div class="scroll">{tables_html}</div>')
 
 
 def verdict(result: Result) -> str:
@@ -98,9 +102,10 @@ def quiet(text: str) -> str:
     return _framed(f'<div class="quiet">{escape(text)}</div>') if text else ""
 
 
-def to_copy(*lines: str) -> str:
+def to_copy(title: str, *lines: str) -> str:
     """Return lines of text to copy, each with a button; without scripts they can be selected."""
-    return _framed("".join(_line_to_copy(line) for line in lines))
+    parts = "".join(_line_to_copy(line) for line in lines)
+    return _framed(f'<div class="quiet">{escape(title)}</div>{parts}')
 
 
 def exported(path: str, address: str | None) -> str:

@@ -38,7 +38,11 @@ class View:
             description="Show percentiles up to",
             tooltip="The last percentile that the figure shows. Nothing is measured anew.",
             style={"description_width": "auto"},
-            layout=widgets.Layout(width="60%", min_width="0"),
+            readout=False,  # it takes letters and ignores them
+            layout=widgets.Layout(flex="1 1 auto", width="auto", min_width="0"),
+        )
+        self.highest_shown = widgets.Label(
+            percentile(_OPENS_AT), layout=widgets.Layout(width="56px", min_width="56px")
         )
         self.case = widgets.Dropdown(
             description="of",
@@ -46,7 +50,7 @@ class View:
             style={"description_width": "auto"},
             layout=widgets.Layout(width="38%", min_width="0"),
         )
-        self.choices = widgets.HBox([self.highest, self.case])
+        self.choices = widgets.HBox([self.highest, self.highest_shown, self.case])
         self.table = widgets.HTML()
         self.verdict = widgets.HTML()
         self.widget = widgets.VBox([self.tabs, self.choices, self.table, self.verdict])
@@ -100,6 +104,7 @@ class View:
         self._redraw()
 
     def _redraw(self, _: Any = None) -> None:
+        self.highest_shown.value = percentile(self.highest.value)
         kind = self.kind
         if kind is None:
             return
@@ -141,7 +146,9 @@ class EarlierRuns:
         others = [entry for entry in self._entries if entry[0] is not result]
         if not kept:
             others = [entry for entry in others if entry[2]]
-        tick = widgets.Checkbox(value=True, indent=False, layout=widgets.Layout(width="100%"))
+        layout = widgets.Layout(width="100%", height="auto")
+        tick = widgets.Checkbox(value=True, indent=False, layout=layout)
+        tick.add_class("exchange-lab-earlier")  # its words take as many lines as they need
         tick.observe(lambda _: self.name(present), names="value")
         tick.observe(lambda _: self._changed(), names="value")
         self._entries = [(result, tick, kept), *others][:EARLIER_MOST]

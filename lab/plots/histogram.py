@@ -31,6 +31,7 @@ def histogram(
     highest: float = HIGHEST,
     case: str | None = None,
     size: tuple[float, float] = FULL,
+    title: str | None = None,
 ) -> Figure:
     """Draw how times are distributed.
 
@@ -44,6 +45,8 @@ def histogram(
         What was measured; the whole run when None.
     size
         Width and height in inches.
+    title
+        What stands on top; the finding when None.
 
     Returns
     -------
@@ -53,12 +56,18 @@ def histogram(
     runs = reading.several(results)
     case = case or reading.default_case(runs[0])
     with own_settings():
-        return _drawn(runs, highest, case, size)
+        return _drawn(runs, highest, case, size, title)
 
 
-def _drawn(runs: list[Result], highest: float, case: str, size: tuple[float, float]) -> Figure:
+def _drawn(
+    runs: list[Result],
+    highest: float,
+    case: str,
+    size: tuple[float, float],
+    title: str | None,
+) -> Figure:
     lines = reading.lines(runs, case)
-    sheet = Sheet(size, reading.title(runs[0], case), reading.header(runs, case))
+    sheet = Sheet(size, title or reading.title(runs[0], case), reading.header(runs, case))
     outlines = [_outline(line, reading.step_ns(runs[0]), highest) for line in lines]
     left, right = _range([x for x, _ in outlines])
     bottom = min((float(y.min()) for _, y in outlines if len(y)), default=-1.0)

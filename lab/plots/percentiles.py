@@ -33,6 +33,7 @@ def percentiles(
     highest: float = HIGHEST,
     case: str | None = None,
     size: tuple[float, float] = FULL,
+    title: str | None = None,
 ) -> Figure:
     """Draw times by percentile.
 
@@ -46,6 +47,8 @@ def percentiles(
         What was measured; the whole run when None.
     size
         Width and height in inches.
+    title
+        What stands on top; the finding when None.
 
     Returns
     -------
@@ -55,12 +58,18 @@ def percentiles(
     runs = reading.several(results)
     case = case or reading.default_case(runs[0])
     with own_settings():
-        return _drawn(runs, highest, case, size)
+        return _drawn(runs, highest, case, size, title)
 
 
-def _drawn(runs: list[Result], highest: float, case: str, size: tuple[float, float]) -> Figure:
+def _drawn(
+    runs: list[Result],
+    highest: float,
+    case: str,
+    size: tuple[float, float],
+    title: str | None,
+) -> Figure:
     lines = reading.lines(runs, case)
-    sheet = Sheet(size, reading.title(runs[0], case), reading.header(runs, case))
+    sheet = Sheet(size, title or reading.title(runs[0], case), reading.header(runs, case))
     curves = [(nines(p), np.log10(values)) for p, values in (line.curve(highest) for line in lines)]
     low, high = _range(curves)
     decades = list(range(math.ceil(low), math.floor(high) + 1))

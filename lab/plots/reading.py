@@ -147,8 +147,12 @@ def finding(result: Result) -> str:
 
 
 def main_finding(result: Result) -> str:
-    """Return the finding up to its first semicolon; the rest stands in a figure's header."""
-    return finding(result).split("; ")[0]
+    """Return the part of the finding that is a title; the rest stands in a figure's header.
+
+    It is what stands before the first semicolon, and behind it that no difference stands out.
+    """
+    first, *rest = finding(result).split("; ")
+    return "; ".join([first, *filter(_is_reservation, rest)])
 
 
 def title(result: Result, case: str) -> str:
@@ -177,17 +181,25 @@ def legend(runs: Sequence[Result]) -> list[str]:
 
 
 def doubt(runs: Sequence[Result], case: str) -> str:
-    """Say beyond which percentile nothing can be told, and why; and whether the run was shaky."""
+    """Say beyond which percentile the fastest cannot be told, and why; and what was shaky."""
     percent, why = horizon(runs, case)
     words = rest_of_finding(runs[0]) if case == default_case(runs[0]) else []
-    limit = f"cannot tell beyond {percentile(percent)}" if percent else "cannot tell anything"
+    limit = (
+        f"cannot tell beyond {percentile(percent)}"
+        if percent
+        else "no percentile tells the fastest"
+    )
     words += [f"{limit}: {why}"] if why else []
-    return " · ".join([*words, *shakiness(runs[0])])
+    return " · ".join([*words, *unsteady(runs, case), *shakiness(runs[0])])
 
 
 def rest_of_finding(result: Result) -> list[str]:
     """Return what a finding says behind its first semicolon."""
-    return finding(result).split("; ")[1:]
+    return [part for part in finding(result).split("; ")[1:] if not _is_reservation(part)]
+
+
+def _is_reservation(part: str) -> bool:
+    return part.startswith("no difference")
 
 
 def shakiness(result: Result) -> list[str]:
@@ -200,31 +212,81 @@ def horizon(runs: Sequence[Result], case: str) -> tuple[float, str]:
     """Return the percentile up to which the code, not the machine, is measured, and the reason.
 
     Two things end it: too few times above, and runs of the same code that differ from each other
-    by more than half.
+    by more than half and so far that the fastest rival mixes with another.
     """
-    timed = [item for item in runs[0].measurements if item.case == case and item.histogram]
+    timed = _timed(runs, case)
     most = max((item.samples for item in timed), default=0)
     if most == 0:
         return 100.0, ""
     rare = _floored(100.0 * (1.0 - _SAMPLES_ABOVE / max(most, _SAMPLES_ABOVE)))
     ends = [(rare, f"only {_SAMPLES_ABOVE} of {amount(most)} times lie above")]
-    return min([*ends, *filter(None, map(_disagreement, timed))], key=lambda end: end[0])
+    return min([*ends, *filter(None, [_confusion(timed)])], key=lambda end: end[0])
 
 
-def _disagreement(item: Measurement) -> tuple[float, str] | None:
-    """Return the last percentile at which a rival's runs agree, and by how much they differ next.
+def unsteady(runs: Sequence[Result], case: str) -> list[str]:
+    """Name the rivals whose own runs differ below the horizon, where the fastest is still told."""
+    end, timed = horizon(runs, case)[0], _timed(runs, case)
+    words: list[str] = []
+    for item in timed:
+        names = [name for name in _percentiles(timed) if float(name) <= end]
+        first = next((name for name in names if _is_shaky(item, name)), None)
+        if first is not None and words:
+            words.append(f"{item.rival} from the {first}th ({_apart(item, first)})")
+        elif first is not None:
+            apart = f"own runs differ by {_apart(item, first)}"
+            words.append(f"{item.rival} from the {first}th percentile ({apart})")
+    return [f"the machine's times, not the code's: {', '.join(words)}"] if words else []
 
-    Percentiles below the median say nothing about a tail; the largest value never repeats.
+
+def _timed(runs: Sequence[Result], case: str) -> list[Measurement]:
+    return [item for item in runs[0].measurements if item.case == case and item.histogram]
+
+
+def _confusion(timed: Sequence[Measurement]) -> tuple[float, str] | None:
+    """Return the last percentile that tells the fastest rival from the others, and what ends it.
+
+    Two others that mix with each other take nothing from the finding, which is about the fastest;
+    a rival that is alone is told as long as its own runs agree.
     """
-    agreed = 0.0
-    for name, (low, high) in item.spread.items():
-        if name == "max":
-            continue
-        if high > _AGREEMENT * max(low, 1.0):
-            apart = f"{high / max(low, 1.0):.2g} times"
-            return agreed, f"at {name} the same code ({item.rival}) differs by {apart} between runs"
-        agreed = float(name)
+    fastest = min(timed, key=lambda item: item.median)
+    told = 0.0
+    for name in _percentiles(timed):
+        for other in [item for item in timed if item is not fastest] or [fastest]:
+            shaky = [item for item in (fastest, other) if _is_shaky(item, name)]
+            if shaky and _overlap(fastest, other, name):
+                why = f"the same code ({shaky[0].rival}) differs by {_apart(shaky[0], name)}"
+                pair = "" if other is fastest else f", {fastest.rival} and {other.rival} mix"
+                return told, f"at the {name}th percentile {why} between runs{pair}"
+        told = float(name)
     return None
+
+
+def _percentiles(timed: Sequence[Measurement]) -> list[str]:
+    """Return the percentiles that runs were compared at; the largest value never repeats."""
+    names = {name for item in timed for name in item.spread if name != "max"}
+    return sorted(names, key=float)
+
+
+def _is_shaky(item: Measurement, name: str) -> bool:
+    low, high = item.spread.get(name, (1.0, 1.0))
+    return high > _AGREEMENT * max(low, 1.0)
+
+
+def _apart(item: Measurement, name: str) -> str:
+    low, high = item.spread[name]
+    return f"{amount(float(f'{high / max(low, 1.0):.2g}'))} times"
+
+
+def _overlap(item: Measurement, other: Measurement, name: str) -> bool:
+    """Say whether the runs of two rivals mix at a percentile."""
+    (low, high), (other_low, other_high) = _reach(item, name), _reach(other, name)
+    return low <= other_high and other_low <= high
+
+
+def _reach(item: Measurement, name: str) -> tuple[float, float]:
+    """Return a rival's lowest and highest run at a percentile; nowhere if it is not known."""
+    known = item.quantiles.get(name, math.nan)
+    return item.spread.get(name, (known, known))
 
 
 def _floored(percent: float) -> float:
@@ -265,6 +327,23 @@ def setting(result: Result) -> str:
         if control.group == first_group and value is not None:
             words.append(_in_words(control, value))
     return ", ".join(filter(None, words))
+
+
+def unlike(result: Result, settings: dict[str, Any]) -> str:
+    """Say in words those settings of a result that are not as in ``settings``."""
+    experiment = EXPERIMENTS.get(result.experiment)
+    words = []
+    for control in controls_of(experiment.model()) if experiment else []:
+        value = result.parameters.get(control.name)
+        if control.name not in settings or value == settings[control.name]:
+            continue
+        label = control.label.lower()
+        if isinstance(value, list):
+            is_count = len(value) != len(settings[control.name]) and len(value) > 1
+            words.append(f"{len(value)} {label}" if is_count else f"{label} {_plain(value)}")
+        else:
+            words.append(_in_words(control, value) or f"{label} {_plain(value)}")
+    return ", ".join(words)
 
 
 def _in_words(control: Any, value: Any) -> str:

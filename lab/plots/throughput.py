@@ -36,6 +36,7 @@ def throughput(
     results: Result | Sequence[Result],
     *,
     size: tuple[float, float] = FULL,
+    title: str | None = None,
 ) -> Figure:
     """Draw how many commands a second each rival takes.
 
@@ -45,6 +46,8 @@ def throughput(
         The result that the figure is about, and earlier ones to lay behind it.
     size
         Width and height in inches.
+    title
+        What stands on top; the finding when None.
 
     Returns
     -------
@@ -53,12 +56,12 @@ def throughput(
     """
     runs = reading.several(results)
     with own_settings():
-        return _drawn(runs, size)
+        return _drawn(runs, size, title)
 
 
-def _drawn(runs: list[Result], size: tuple[float, float]) -> Figure:
+def _drawn(runs: list[Result], size: tuple[float, float], title: str | None) -> Figure:
     rows = _rows(runs)
-    sheet = Sheet(size, reading.main_finding(runs[0]), _header(runs, rows))
+    sheet = Sheet(size, title or reading.main_finding(runs[0]), _header(runs, rows))
     # Room between rows is what a small sheet lacks first, so names shrink with their number.
     letters = min(sheet.letters("name"), 0.5 * sheet.top / (len(rows) + 2))
     most = sheet.width / 3

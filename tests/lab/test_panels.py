@@ -52,6 +52,11 @@ def png_of(html: str) -> bytes:
     return base64.b64decode(re.search(r'src="data:image/png;base64,([^"]+)"', html)[1])
 
 
+def slider_of(control: Control) -> widgets.Widget | None:
+    """Return the slider of a control that has one beside its field."""
+    return control.widget.children[0] if isinstance(control.widget, widgets.HBox) else None
+
+
 def test_every_experiment_has_a_panel():
     for name, experiment in EXPERIMENTS.items():
         made = panel(name)
@@ -70,11 +75,12 @@ def test_each_parameter_has_its_bounds_its_unit_and_its_help():
     controls = Controls(parameters)
     for parameter in parameters:
         control = controls.controls[parameter.name]
-        for item in [control.widget] if parameter.kind != "multi" else control._inputs:
+        for item in control._inputs:
             assert parameter.description in item.tooltip
             assert parameter.unit in item.tooltip or parameter.kind == "multi"
-        if isinstance(control.widget, widgets.SelectionSlider):
-            stops = [stop for _, stop in control.widget.options]
+        slider = slider_of(control)
+        if isinstance(slider, widgets.SelectionSlider):
+            stops = [stop for _, stop in slider.options]
             assert (stops[0], stops[-1]) == (parameter.low, parameter.high)
             assert parameter.default in stops
             assert stops == sorted(stops)
@@ -96,11 +102,74 @@ def test_any_kind_of_parameter_has_a_control(kind):
     assert type(control.value) is type(default)
 
 
-def test_a_log_slider_gives_whole_numbers_and_takes_any(latency_panel):
+def test_any_number_can_be_typed_and_is_what_runs(latency_panel):
     control = latency_panel.controls.controls["live_orders"]
-    for value in (100, 12_345, 1_000_000):
-        control.value = value
-        assert control.value == value and type(control.value) is int
+    slider, field = control.widget.children
+    assert not slider.readout  # its number would take letters and ignore them
+    for typed, nearest in ((12_345, 15_000), (100, 100), (1_000_000, 1_000_000)):
+        field.value = typed
+        assert control.value == typed and type(control.value) is int
+        assert slider.value == nearest
+        assert f"--live-orders {typed}" in unescape(latency_panel.command.value)
+        assert latency_panel.values()["live_orders"] == typed
+
+
+def test_a_dragged_slider_sets_the_number(latency_panel):
+    control = latency_panel.controls.controls["live_orders"]
+    slider, field = control.widget.children
+    slider.value = 2_000
+    assert field.value == control.value == 2_000
+
+
+def test_a_number_out_of_bounds_becomes_the_bound(latency_panel):
+    control = latency_panel.controls.controls["live_orders"]
+    for typed, expected in ((1, 100), (10**9, 1_000_000)):
+        control.value = typed
+        assert latency_panel.values()["live_orders"] == expected
+
+
+def test_a_panel_opens_with_the_result_most_like_its_settings(folders, latency_result):
+    """The newest is of another size; so the older one is shown, and what differs is said."""
+    near = latency_result(rivals=("price_ladder",), live_orders=20_000)
+    far = latency_result(live_orders=5_000, messages=2_000, seed=9)
+    far.created = "2026-11-24T05:40:00Z"
+    for result in (near, far):
+        save(result, folders["shipped"])
+    made = Panel(EXPERIMENTS["matching_latency"], **folders)
+    assert made.result.parameters["live_orders"] == 20_000
+    assert "with 20,000 live orders; press Run to measure the settings" in made.origin.value
+    made.controls.show({"live_orders": 20_000})
+    assert "with" not in made.origin.value.replace("shipped with the lab", "")
+
+
+def test_a_changed_control_runs_once_it_stands_still(latency_panel, folders):
+    """Of several changes the last is measured; a change cancels the run that is under way."""
+    latency_panel.controls.show(QUICK)
+    assert latency_panel.job is None
+    latency_panel.follow.value = True
+    latency_panel.controls.show(LONG | {"live_orders": 3_000})
+    assert latency_panel.job is None  # not before the controls have stood still
+    wait_for(lambda: latency_panel.job is not None, 5)
+    first = latency_panel.job
+    latency_panel.controls.show(QUICK | {"live_orders": 2_000})
+    wait_for(lambda: latency_panel.job is not first, 10)
+    assert first.state == "cancelled"
+    wait_for(lambda: "this run" in latency_panel.origin.value, 120)
+    assert latency_panel.result.parameters["live_orders"] == 2_000
+    assert len(results(folders["runs"])) == 1
+
+
+def test_cancel_ends_the_run_and_leaves_the_tick(latency_panel):
+    latency_panel.follow.value = True
+    latency_panel.controls.show(LONG)
+    wait_for(lambda: latency_panel.job is not None, 5)
+    latency_panel.controls.show({"live_orders": 2_000})
+    latency_panel.cancel_button.click()
+    wait_for(lambda: latency_panel.phase.value.startswith("cancelled"), 5)
+    first = latency_panel.job
+    time.sleep(0.7)  # longer than a change waits for: Cancel forgot the change as well
+    assert latency_panel.job is first
+    assert latency_panel.follow.value
 
 
 def test_changes_show_in_the_command_and_the_estimate(latency_panel):

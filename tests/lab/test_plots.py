@@ -151,14 +151,43 @@ def test_what_lies_above_too_few_samples_is_not_told(latency_result):
     assert why == "only 10 of 100 k times lie above"
 
 
-def test_where_runs_of_one_code_differ_the_machine_is_measured(latency_result):
-    result = latency_result()
-    result.measurements[0].spread = {"50": (28, 31), "99": (80, 95), "99.9": (900, 2_700)}
+def test_where_the_fastest_mixes_with_another_the_machine_is_measured(latency_result):
+    result = latency_result(rivals=("price_ladder", "binary_heap"))
+    result.measurements[0].spread = {"50": (28, 31), "99": (80, 95), "99.9": (4_000, 800_000)}
     percent, why = reading.horizon([result], "all")
     assert percent == 99.0
-    assert why == "at 99.9 the same code (price_ladder) differs by 3 times between runs"
+    assert why == (
+        "at the 99.9th percentile the same code (price_ladder) differs by 200 times between "
+        "runs, price_ladder and binary_heap mix"
+    )
     grey = [p for p in plots.percentiles(result).axes[0].patches if p.get_x() == pytest.approx(2)]
     assert len(grey) == 1
+
+
+def test_a_rival_whose_runs_differ_is_named_while_the_fastest_is_told(latency_result):
+    result = latency_result(rivals=("price_ladder", "binary_heap"))
+    result.measurements[0].spread = {"50": (20, 60), "99": (80, 95)}
+    words = reading.doubt([result], "all")
+    assert reading.horizon([result], "all")[0] == pytest.approx(99.9966)
+    assert "price_ladder from the 50th percentile (own runs differ by 3 times)" in words
+    assert "no percentile" not in words
+
+
+def test_a_rival_alone_is_told_as_long_as_its_runs_agree(latency_result):
+    result = latency_result(rivals=("price_ladder",))
+    result.measurements[0].spread = {"50": (20, 60)}
+    percent, why = reading.horizon([result], "all")
+    assert percent == 0.0
+    assert why == (
+        "at the 50th percentile the same code (price_ladder) differs by 3 times between runs"
+    )
+
+
+def test_a_title_says_that_no_difference_stands_out(latency_result):
+    result = latency_result()
+    result.verdict.finding = "a answers within 30 ns; no difference from b stands out (floor 9 %)"
+    assert reading.main_finding(result).endswith("no difference from b stands out (floor 9 %)")
+    assert reading.rest_of_finding(result) == []
 
 
 def test_a_shaky_run_says_so(latency_result):

@@ -7,12 +7,14 @@ import json
 import os
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from engines.errors import FileError, InputError
-from lab import tables
+from lab import plots, tables
 from lab.measure.result import Result, save
+from lab.plots import reading
 from lab.report import CHECKOUT, TEMPLATE, write_html
 
 FETCHES = ("src", "href", "action", "data", "poster", "srcset", "background")
@@ -95,6 +97,46 @@ def test_the_numbers_of_the_result_stand_in_the_table(latency_result):
     ]
     assert "against binary_heap" in table.headings
     assert ladder[table.headings.index("against binary_heap")].startswith("× 19")
+
+
+def test_an_interval_shows_that_its_ends_differ(latency_result, throughput_result):
+    result = throughput_result()
+    last = result.measurements[-1]
+    last.low, last.high = 9_121_000.0, 9_124_000.0
+    result.comparisons[-1].low, result.comparisons[-1].high = 17.97, 17.99
+    (table,) = tables.measurements(result)
+    assert table.rows[-1][3].replace("\u00a0", " ") == "9.121 M/s to 9.124 M/s"
+    result.comparisons[-1].low, result.comparisons[-1].high = 346.71, 346.79
+    assert "(346.7 to 346.8)" in tables.measurements(result)[0].rows[-1][-3]
+
+
+def test_tables_of_the_same_headings_become_one(latency_result):
+    runs = [latency_result(), latency_result(seed=3)]
+    found = [table for run in runs for table in tables.measurements(run)]
+    (table,) = tables.joined(found)
+    assert table.rows == found[0].rows + found[1].rows
+
+
+def test_a_finding_and_a_remark_are_said_once(latency_result, tmp_path):
+    runs = [latency_result(), latency_result(seed=3)]
+    for run in runs:
+        run.notes = ["the machine was quiet"]
+    text = write_html(runs, tmp_path / "a.html").read_text()
+    assert text.count("the machine was quiet") == 1
+    visible = " ".join(Page(text).texts)
+    assert visible.count(reading.finding(runs[0])) == 1
+    words = [plots.percentiles(runs, title="Service time by percentile")]
+    assert "Service time by percentile" in [t.get_text() for t in words[0].texts]
+    assert not any(t.get_text().startswith("Half of all") for t in words[0].texts)
+
+
+def test_a_notebook_shows_a_report_as_a_link(latency_result, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = write_html([latency_result()], "my <b> report.html")
+    assert isinstance(page, Path) and page.read_text()
+    shown = page._repr_html_()
+    assert 'href="my%20%3Cb%3E%20report.html"' in shown
+    assert ">my &lt;b&gt; report.html</a>" in shown
 
 
 def test_a_wrong_digest_is_called_void(throughput_result):
