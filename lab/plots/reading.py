@@ -171,7 +171,7 @@ def header(runs: Sequence[Result], case: str) -> list[str]:
     words = about(runs[0])
     if case != WHOLE:
         words = f"{one_of(case)}, {words}"
-    return [words, doubt(runs, case), *legend(runs)]
+    return [words, *doubts(runs, case), *legend(runs)]
 
 
 def legend(runs: Sequence[Result]) -> list[str]:
@@ -181,16 +181,18 @@ def legend(runs: Sequence[Result]) -> list[str]:
 
 
 def doubt(runs: Sequence[Result], case: str) -> str:
-    """Say beyond which percentile the fastest cannot be told, and why; and what was shaky."""
+    """Say all that cannot be told, on one line."""
+    return " · ".join(filter(None, doubts(runs, case)))
+
+
+def doubts(runs: Sequence[Result], case: str) -> list[str]:
+    """Say beyond which percentile the fastest cannot be told, and why; then what was shaky."""
     percent, why = horizon(runs, case)
     words = rest_of_finding(runs[0]) if case == default_case(runs[0]) else []
-    limit = (
-        f"cannot tell beyond {percentile(percent)}"
-        if percent
-        else "no percentile tells the fastest"
-    )
+    limit = f"cannot tell beyond {percentile(percent)}" if percent else "no percentile is certain"
     words += [f"{limit}: {why}"] if why else []
-    return " · ".join([*words, *unsteady(runs, case), *shakiness(runs[0])])
+    shaky = [*unsteady(runs, case), *shakiness(runs[0])]
+    return [" · ".join(words), " · ".join(shaky)]
 
 
 def rest_of_finding(result: Result) -> list[str]:
@@ -226,16 +228,17 @@ def horizon(runs: Sequence[Result], case: str) -> tuple[float, str]:
 def unsteady(runs: Sequence[Result], case: str) -> list[str]:
     """Name the rivals whose own runs differ below the horizon, where the fastest is still told."""
     end, timed = horizon(runs, case)[0], _timed(runs, case)
-    words: list[str] = []
+    rivals: dict[str, list[str]] = {}
     for item in timed:
         names = [name for name in _percentiles(timed) if float(name) <= end]
         first = next((name for name in names if _is_shaky(item, name)), None)
-        if first is not None and words:
-            words.append(f"{item.rival} from the {first}th ({_apart(item, first)})")
-        elif first is not None:
-            apart = f"own runs differ by {_apart(item, first)}"
-            words.append(f"{item.rival} from the {first}th percentile ({apart})")
-    return [f"the machine's times, not the code's: {', '.join(words)}"] if words else []
+        if first is not None:
+            rivals.setdefault(first, []).append(f"{item.rival} {_apart(item, first)}")
+    words = [
+        f"from the {name}th percentile {', '.join(found)}"
+        for name, found in sorted(rivals.items(), key=lambda entry: float(entry[0]))
+    ]
+    return [f"own runs differ, so the machine's times: {'; '.join(words)}"] if words else []
 
 
 def _timed(runs: Sequence[Result], case: str) -> list[Measurement]:
@@ -255,7 +258,7 @@ def _confusion(timed: Sequence[Measurement]) -> tuple[float, str] | None:
             shaky = [item for item in (fastest, other) if _is_shaky(item, name)]
             if shaky and _overlap(fastest, other, name):
                 why = f"the same code ({shaky[0].rival}) differs by {_apart(shaky[0], name)}"
-                pair = "" if other is fastest else f", {fastest.rival} and {other.rival} mix"
+                pair = "" if other is fastest else f"; {fastest.rival} and {other.rival} mix"
                 return told, f"at the {name}th percentile {why} between runs{pair}"
         told = float(name)
     return None

@@ -158,7 +158,7 @@ def test_where_the_fastest_mixes_with_another_the_machine_is_measured(latency_re
     assert percent == 99.0
     assert why == (
         "at the 99.9th percentile the same code (price_ladder) differs by 200 times between "
-        "runs, price_ladder and binary_heap mix"
+        "runs; price_ladder and binary_heap mix"
     )
     grey = [p for p in plots.percentiles(result).axes[0].patches if p.get_x() == pytest.approx(2)]
     assert len(grey) == 1
@@ -169,8 +169,11 @@ def test_a_rival_whose_runs_differ_is_named_while_the_fastest_is_told(latency_re
     result.measurements[0].spread = {"50": (20, 60), "99": (80, 95)}
     words = reading.doubt([result], "all")
     assert reading.horizon([result], "all")[0] == pytest.approx(99.9966)
-    assert "price_ladder from the 50th percentile (own runs differ by 3 times)" in words
-    assert "no percentile" not in words
+    assert (
+        "own runs differ, so the machine's times: from the 50th percentile price_ladder 3 times"
+        in words
+    )
+    assert "no percentile is certain" not in words
 
 
 def test_a_rival_alone_is_told_as_long_as_its_runs_agree(latency_result):
