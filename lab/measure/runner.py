@@ -30,7 +30,7 @@ from lab.measure.tally import Run, comparisons_of, measurements_of, too_short
 from lab.measure.verdict import Surroundings, judge
 
 # What decides a number. A notebook that JupyterLab saved, or a report, changes none.
-_MEASURED = ("engines", "lab", "pyproject.toml", "requirements.lock")
+_MEASURED = ("engines/", "lab/", "pyproject.toml", "requirements.lock")
 
 
 @dataclass(frozen=True)
