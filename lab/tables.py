@@ -16,6 +16,7 @@ from lab.experiments.parameters import Parameter, controls_of
 from lab.measure.result import Measurement, Result
 from lab.units import amount, quantity
 
+_AGAINST = "against baseline"
 _METRICS = {"throughput": "commands a second", "service_time": "service time of a command"}
 _QUANTILES = ("99", "99.9", "99.99", "max")
 _MACHINE = (
@@ -80,13 +81,20 @@ def measurements(result: Result, mark: str = "", cases: Sequence[str] | None = N
 
 
 def joined(found: Sequence[Table]) -> list[Table]:
-    """Return tables of the same headings as one, so that their columns stand under each other."""
-    by_headings: dict[tuple[str, ...], Table] = {}
+    """Return tables of the same columns as one, so that their numbers stand under each other.
+
+    Where their baselines differ the heading names none: each run's own row says ``baseline``.
+    """
+    by_columns: dict[tuple[str, ...], Table] = {}
     for table in found:
-        key = (table.caption, *table.headings)
-        rows = [*by_headings[key].rows, *table.rows] if key in by_headings else table.rows
-        by_headings[key] = Table(table.caption, table.headings, rows, table.names)
-    return list(by_headings.values())
+        columns = [_AGAINST if name.startswith("against ") else name for name in table.headings]
+        first = by_columns.get((table.caption, *columns))
+        rows = [*first.rows, *table.rows] if first else table.rows
+        same = first is None or first.headings == table.headings
+        by_columns[(table.caption, *columns)] = Table(
+            table.caption, table.headings if same else columns, rows, table.names
+        )
+    return list(by_columns.values())
 
 
 def _of_metric(result: Result, metric: str, found: list[Measurement], mark: str) -> Table:
@@ -158,7 +166,7 @@ def against_baseline(result: Result, item: Measurement) -> str:
 
 def _baseline_heading(result: Result) -> str:
     others = [entry.baseline for entry in result.comparisons if entry.baseline != entry.rival]
-    return f"against {others[0]}" if others else "against baseline"
+    return f"against {others[0]}" if others else _AGAINST
 
 
 def _is_baseline(result: Result, item: Measurement) -> bool:

@@ -37,6 +37,9 @@ STYLE = """<style>
 .exchange-lab .shaky { border-left-color: var(--jp-warn-color1, #c44f00); }
 .exchange-lab .problem { padding: 3px 10px; line-height: 1.4; overflow-wrap: anywhere;
   border-left: 4px solid var(--jp-error-color1, #b3261e); }
+.exchange-lab .copies { display: flex; gap: 8px; align-items: center; }
+.exchange-lab .copies > .quiet { flex: 0 0 104px; }
+.exchange-lab .copies > :last-child { flex: 1 1 auto; min-width: 0; }
 .exchange-lab .copy { display: flex; gap: 6px; margin: 2px 0; }
 .exchange-lab .copy input { flex: 1 1 auto; min-width: 0; font-size: 12px; padding: 2px 6px;
   font-family: var(--jp-code-font-family, monospace); color: var(--jp-content-font-color1, #202124);
@@ -103,9 +106,14 @@ def quiet(text: str) -> str:
 
 
 def to_copy(title: str, *lines: str) -> str:
-    """Return lines of text to copy, each with a button; without scripts they can be selected."""
+    """Return lines of text to copy, each with a button; without scripts they can be selected.
+
+    The title stands beside them: above them it would push the last one off a laptop's screen.
+    """
     parts = "".join(_line_to_copy(line) for line in lines)
-    return _framed(f'<div class="quiet">{escape(title)}</div>{parts}')
+    return _framed(
+        f'<div class="copies"><div class="quiet">{escape(title)}</div><div>{parts}</div></div>'
+    )
 
 
 def exported(path: str, address: str | None) -> str:

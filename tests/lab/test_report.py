@@ -115,6 +115,11 @@ def test_tables_of_the_same_headings_become_one(latency_result):
     found = [table for run in runs for table in tables.measurements(run)]
     (table,) = tables.joined(found)
     assert table.rows == found[0].rows + found[1].rows
+    assert table.headings == found[0].headings
+    found += tables.measurements(latency_result(rivals=("binary_heap", "price_ladder")))
+    (table,) = tables.joined(found)
+    assert "against baseline" in table.headings
+    assert len(table.rows) == sum(len(item.rows) for item in found)
 
 
 def test_a_finding_and_a_remark_are_said_once(latency_result, tmp_path):
