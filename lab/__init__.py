@@ -33,22 +33,24 @@ if TYPE_CHECKING:
 __all__ = ["compare", "panel", "report", "results", "run"]
 
 
-def panel(name: str) -> Widget:
+def panel(name: str, **settings: Any) -> Widget:
     """Return an experiment's panel: controls, figure, table and verdict.
 
     Parameters
     ----------
     name
         An experiment, as ``lab list`` shows them.
+    **settings
+        Where controls start that do not start at their defaults, such as ``rounds=1``.
 
     Raises
     ------
     engines.errors.InputError
-        There is no such experiment.
+        There is no such experiment, or it cannot be run with these settings.
     """
     from lab.panels import panel
 
-    return panel(name)
+    return panel(name, **settings)
 
 
 def run(name: str, *, size: str | None = None, **parameters: Any) -> Result:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -37,20 +37,22 @@ _SETTLED_S = 0.5  # a control that stood still for so long is where it was meant
 _measuring: list[Job] = []
 
 
-def panel(name: str) -> Panel:
+def panel(name: str, **settings: Any) -> Panel:
     """Return an experiment's panel.
 
     Parameters
     ----------
     name
         A name in the registry of experiments.
+    **settings
+        Where controls start; the others start at their defaults.
 
     Raises
     ------
     InputError
-        There is no such experiment; the message names the nearest.
+        There is no such experiment, or it cannot be run with these settings.
     """
-    return Panel(experiment_named(name))
+    return Panel(experiment_named(name), settings)
 
 
 def _shown(method: Callable[..., None]) -> Callable[..., None]:
@@ -78,6 +80,8 @@ class Panel(widgets.VBox):
     ----------
     experiment
         From the registry; everything a panel shows of it is read from its model.
+    settings
+        Where controls start that do not start at their defaults.
     runs, shipped, reports
         The folders of results that are made here, of those that come with the lab, of reports.
 
@@ -92,6 +96,7 @@ class Panel(widgets.VBox):
     def __init__(
         self,
         experiment: Experiment,
+        settings: Mapping[str, Any] | None = None,
         runs: Path = RUNS,
         shipped: Path = SHIPPED,
         reports: Path = REPORTS,
@@ -107,6 +112,8 @@ class Panel(widgets.VBox):
         self._loop = _running_loop()
         self._lock = threading.RLock()
         self.controls = Controls(controls_of(experiment.model()))
+        if settings:
+            self.controls.show(experiment.parameters(settings))
         self.view = View()
         self.earlier = EarlierRuns(self._redraw)
         self._make_parts()

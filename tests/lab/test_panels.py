@@ -70,6 +70,18 @@ def test_controls_start_at_the_defaults(latency_panel):
     assert latency_panel.values() == EXPERIMENTS["matching_latency"].parameters({})
 
 
+def test_a_panel_can_start_elsewhere(folders):
+    made = Panel(EXPERIMENTS["matching_latency"], {"rounds": 1, "live_orders": 12_345}, **folders)
+    values = made.values()
+    assert (values["rounds"], values["live_orders"]) == (1, 12_345)
+    assert values["messages"] == EXPERIMENTS["matching_latency"].parameters({})["messages"]
+
+
+def test_a_panel_that_cannot_start_there_says_why(folders):
+    with pytest.raises(InputError, match="rounds 0 is below 1"):
+        Panel(EXPERIMENTS["matching_latency"], {"rounds": 0}, **folders)
+
+
 def test_each_parameter_has_its_bounds_its_unit_and_its_help():
     parameters = controls_of(EXPERIMENTS["matching_latency"].model())
     controls = Controls(parameters)
