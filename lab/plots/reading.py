@@ -226,19 +226,14 @@ def horizon(runs: Sequence[Result], case: str) -> tuple[float, str]:
 
 
 def unsteady(runs: Sequence[Result], case: str) -> list[str]:
-    """Name the rivals whose own runs differ below the horizon, where the fastest is still told."""
+    """Name the rival whose own runs differ most below the horizon, where the fastest is told."""
     end, timed = horizon(runs, case)[0], _timed(runs, case)
-    rivals: dict[str, list[str]] = {}
-    for item in timed:
-        names = [name for name in _percentiles(timed) if float(name) <= end]
-        first = next((name for name in names if _is_shaky(item, name)), None)
-        if first is not None:
-            rivals.setdefault(first, []).append(f"{item.rival} {_apart(item, first)}")
-    words = [
-        f"from the {name}th percentile {', '.join(found)}"
-        for name, found in sorted(rivals.items(), key=lambda entry: float(entry[0]))
-    ]
-    return [f"own runs differ, so the machine's times: {'; '.join(words)}"] if words else []
+    names = [name for name in _percentiles(timed) if float(name) <= end]
+    shaky = [(item, name) for item in timed for name in names if _is_shaky(item, name)]
+    if not shaky:
+        return []
+    item, name = max(shaky, key=lambda found: _ratio(*found))
+    return [f"own runs differ, at most {item.rival}'s: {_apart(item, name)} at the {name}th"]
 
 
 def _timed(runs: Sequence[Result], case: str) -> list[Measurement]:
@@ -271,13 +266,16 @@ def _percentiles(timed: Sequence[Measurement]) -> list[str]:
 
 
 def _is_shaky(item: Measurement, name: str) -> bool:
+    return _ratio(item, name) > _AGREEMENT
+
+
+def _ratio(item: Measurement, name: str) -> float:
     low, high = item.spread.get(name, (1.0, 1.0))
-    return high > _AGREEMENT * max(low, 1.0)
+    return high / max(low, 1.0)
 
 
 def _apart(item: Measurement, name: str) -> str:
-    low, high = item.spread[name]
-    return f"{amount(float(f'{high / max(low, 1.0):.2g}'))} times"
+    return f"{amount(float(f'{_ratio(item, name):.2g}'))} times"
 
 
 def _overlap(item: Measurement, other: Measurement, name: str) -> bool:

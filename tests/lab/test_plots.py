@@ -169,10 +169,7 @@ def test_a_rival_whose_runs_differ_is_named_while_the_fastest_is_told(latency_re
     result.measurements[0].spread = {"50": (20, 60), "99": (80, 95)}
     words = reading.doubt([result], "all")
     assert reading.horizon([result], "all")[0] == pytest.approx(99.9966)
-    assert (
-        "own runs differ, so the machine's times: from the 50th percentile price_ladder 3 times"
-        in words
-    )
+    assert "own runs differ, at most price_ladder's: 3 times at the 50th" in words
     assert "no percentile is certain" not in words
 
 
