@@ -18,6 +18,31 @@ A command is 64 bytes, one cache line, and so is an event. All integers are litt
 Bytes that a command does not use are zero, so an all-zero record is no command at all: every kind
 starts at 1. The codes of an order (type, side, time in force) start at 0 with the plainest.
 
+Some kinds use fields in another way than their names say:
+
+==========  ======================================================================================
+command     fields
+==========  ======================================================================================
+NEW         ref: expiry time in ns (GTD). A trailing stop's stop_price is its distance, a trailing
+            stop-limit's price the offset of its limit
+REPLACE     ref: the new id, 0 keeps the id · quantity: what shall remain
+STATE       order_type: the TradingState · price: the reference price, 0 keeps what there is
+COLLAR      price: low · stop_price: high · 0: no bound
+LIMITS      quantity, ref (notional), display_quantity (live orders): the largest, 0 for no limit
+KILL        order_type: 0 kills, 1 lifts
+==========  ======================================================================================
+
+==========  ======================================================================================
+event       fields
+==========  ======================================================================================
+RESTED      quantity: what is displayed · remaining: all of it
+REFRESHED   quantity: the new slice · remaining: all of it
+STATE       quantity: the new state · remaining: the old one · price: the reference
+AUCTION     order_id: the volume · other_id: the surplus · price: the price, 0 for none · side: that
+            of the surplus, buy where there is none
+DONE        quantity: how many orders were ended
+==========  ======================================================================================
+
 An event's ``kind`` byte holds the kind in its low six bits, the side of ``order_id`` in bit 6 and
 "last event of its command" in bit 7.
 """
@@ -27,7 +52,7 @@ from __future__ import annotations
 import hashlib
 from collections import namedtuple
 from enum import IntEnum, IntFlag
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -75,32 +100,79 @@ EVENT = np.dtype(
 ORDER = np.dtype(
     [
         ("order_id", "<u8"),
-        ("price", "<i4"),
-        ("quantity", "<i4"),  # remaining
+        ("price", "<i4"),  # a stop's: its trigger
+        ("quantity", "<i4"),  # remaining, an iceberg's reserve included
         ("owner", "<u4"),
         ("symbol", "<u2"),
         ("side", "u1"),
+        ("flags", "u1"),  # where it waits (Place), and whether it has a DETAIL (HAS_DETAIL)
+    ]
+)
+HAS_DETAIL = 128
+# all that is known of an order; those kept that are more than a plain GTC limit order:
+DETAIL = np.dtype(
+    [
+        ("order_id", "<u8"),
+        ("arrival", "<u8"),  # its rank among the orders with a DETAIL, from 1; else 0
+        ("expiry_ns", "<i8"),  # 0: never
+        ("price", "<i4"),  # as ordered (or repriced): the limit, worst price or offset
+        ("stop_price", "<i4"),  # where a waiting stop triggers now
+        ("distance", "<i4"),  # of a trailing stop
+        ("quantity", "<i4"),
+        ("shown", "<i4"),  # how much of it depth counts
+        ("display_quantity", "<i4"),
+        ("min_quantity", "<i4"),  # of a stop, which has yet to enter
+        ("owner", "<u4"),
+        ("symbol", "<u2"),
+        ("order_type", "u1"),
+        ("side", "u1"),
+        ("tif", "u1"),
+        ("stp", "u1"),
         ("flags", "u1"),
+        ("place", "u1"),
     ]
 )
 # a price level of the displayed book:
 LEVEL = np.dtype([("price", "<i4"), ("count", "<u4"), ("quantity", "<i8")])
 # a symbol's own state, listed only where it differs from (continuous, no trade yet):
 SYMBOL = np.dtype([("symbol", "<u2"), ("state", "u1"), ("flags", "u1"), ("last_price", "<i4")])
-# and the head of a snapshot; behind it stand its orders, its symbols, its undelivered events.
+# its prices set from outside, listed only where one of them is not 0:
+BAND = np.dtype(
+    [
+        ("symbol", "<u2"),
+        ("reserved", "<u2"),
+        ("reference", "<i4"),
+        ("low", "<i4"),
+        ("high", "<i4"),
+    ]
+)
+# an owner's risk limits, 0 for none, listed only where there is one; owner 0 is everybody:
+OWNER = np.dtype(
+    [
+        ("owner", "<u4"),
+        ("quantity", "<i4"),
+        ("live_orders", "<i4"),
+        ("killed", "<u4"),
+        ("notional", "<u8"),
+    ]
+)
+# and the head of a snapshot; behind it stand the records it counts, in this order:
 SNAPSHOT = np.dtype(
     [
         ("magic", "S8"),
         ("version", "<u4"),
+        ("orders", "<u4"),
         ("symbols", "<u4"),
-        ("orders", "<u8"),
+        ("details", "<u4"),
+        ("bands", "<u4"),
+        ("owners", "<u4"),
         ("events", "<u8"),
         ("last_sequence", "<u8"),
-        ("reserved", "<u8", 3),
+        ("reserved", "<u8", 2),
     ]
 )
 SNAPSHOT_MAGIC = b"XLABBOOK"
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 
 PRICE_MAX = 2**31 - 1
 QUANTITY_MAX = 2**31 - 1
@@ -204,8 +276,17 @@ class TradingState(IntEnum):
     CLOSED = 5
 
 
+class Place(IntEnum):
+    """Where a live order waits."""
+
+    BOOK = 0
+    ALL_OR_NONE = 1
+    AUCTION = 2
+    STOP = 3
+
+
 class Reason(IntEnum):
-    """Why an order was rejected (1 to 99, in the order of the checks), ended or moved."""
+    """Why an order was rejected (1 to 99, in the order of the checks), ended, moved or waits."""
 
     NONE = 0
     # rejects: kind, symbol, state
@@ -226,6 +307,7 @@ class Reason(IntEnum):
     BAD_DISPLAY_QUANTITY = 19
     BAD_MIN_QUANTITY = 20
     BAD_TIME = 21
+    NO_LAST_PRICE = 22
     # rejects: id
     UNKNOWN_ORDER = 30
     DUPLICATE_ID = 31
@@ -250,9 +332,18 @@ class Reason(IntEnum):
     KILL_SWITCH = 107
     DAY_ENDED = 108
     TIME_REACHED = 109
+    TOO_MANY_EVENTS = 110
     # what a replace did to the order's place in its queue
     PRIORITY_KEPT = 120
     PRIORITY_LOST = 121
+    # why an order rests in another way than it was accepted, or what it waited for
+    REPRICED = 122
+    SLICED = 123
+    ALL_OR_NONE = 124
+    AUCTION_ONLY = 125
+    STOP = 126
+    # an auction that has not run
+    INDICATIVE = 127
 
 
 def codes(enum: type[IntEnum]) -> Any:
@@ -272,27 +363,37 @@ def event_kinds(events: np.ndarray) -> np.ndarray:
     return events["kind"] & KIND_MASK
 
 
-def book_digest(orders: np.ndarray, symbols: np.ndarray) -> str:
-    """Return 16 hex digits over a book's content.
+class Contents(NamedTuple):
+    """What an engine holds, as arrays of records; the same for equal books on every engine.
 
-    Parameters
+    Attributes
     ----------
     orders
-        ``ORDER`` records of every live order, by symbol, then side, then priority.
-    symbols
-        ``SYMBOL`` records by symbol, only those that differ from (continuous, no trade yet).
-
-    Returns
-    -------
-    str
-        BLAKE2b of 8 bytes. Equal books give equal digests on every engine.
+        ``ORDER``: every live order by symbol, then as ``MatchingEngine.orders`` gives them.
+    symbols, bands
+        ``SYMBOL`` and ``BAND`` by symbol, only those that are not as at the start.
+    details
+        ``DETAIL`` of the orders that have one, in the order of ``orders``.
+    owners
+        ``OWNER`` by owner.
     """
-    digest = hashlib.blake2b(digest_size=8)
-    digest.update(len(orders).to_bytes(8, "little"))
-    digest.update(orders.tobytes())
-    digest.update(symbols.tobytes())
-    return digest.hexdigest()
+
+    orders: np.ndarray
+    symbols: np.ndarray
+    details: np.ndarray
+    bands: np.ndarray
+    owners: np.ndarray
+
+    def digest(self) -> str:
+        """Return 16 hex digits, BLAKE2b of 8 bytes; equal contents give equal digests."""
+        digest = hashlib.blake2b(digest_size=8)
+        digest.update(len(self.orders).to_bytes(8, "little"))
+        for part in self:
+            digest.update(part.tobytes())
+        return digest.hexdigest()
 
 
 assert COMMAND.itemsize == EVENT.itemsize == SNAPSHOT.itemsize == 64
-assert ORDER.itemsize == 24 and LEVEL.itemsize == 16 and SYMBOL.itemsize == 8
+assert DETAIL.itemsize == 64
+assert ORDER.itemsize == OWNER.itemsize == 24
+assert LEVEL.itemsize == BAND.itemsize == 16 and SYMBOL.itemsize == 8

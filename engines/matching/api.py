@@ -3,20 +3,29 @@
 Commands in, events out, as arrays of the records in ``engines.messages``. The call boundary is what
 costs in Python, so a batch of a million and a batch of one are the same call.
 
-Events of a command, in this order, ``index`` counting from 0:
+Events of a command, ``index`` counting from 0:
 
-=========  ============================================================================
-command    events
-=========  ============================================================================
-NEW        ACCEPTED · a TRADE for each maker met, in priority order · CANCELLED for a
-           residue that may not rest (IOC_RESIDUE, MARKET_RESIDUE). A limit order that
-           rests says nothing more: what is left of it rests at the price accepted.
-CANCEL     CANCELLED (REQUESTED)
-REDUCE     REDUCED, or CANCELLED (REDUCED_TO_ZERO) when nothing would be left
-REPLACE    REPLACED (PRIORITY_KEPT), or REPLACED (PRIORITY_LOST) and then as NEW
-any        REJECTED with the reason of the first check that failed, and nothing else; it
-           echoes the command's order_id, ref (as other_id), price, quantity, owner, side
-=========  ============================================================================
+===========  ==========================================================================
+command      events
+===========  ==========================================================================
+NEW          ACCEPTED · what the order does (below)
+CANCEL       CANCELLED (REQUESTED)
+REDUCE       REDUCED, or CANCELLED (REDUCED_TO_ZERO) when nothing would be left
+REPLACE      REPLACED (PRIORITY_KEPT), or REPLACED (PRIORITY_LOST) · what the order does
+MASS_CANCEL  CANCELLED (MASS_CANCELLED) for each order · DONE
+TICK         EXPIRED for each order whose time has come · DONE
+STATE        STATE · AUCTION and its TRADEs · CANCELLED (MARKET_RESIDUE) · EXPIRED (DAY_ENDED)
+COLLAR       DONE
+LIMITS       DONE
+KILL         CANCELLED (KILL_SWITCH) for each order · DONE
+any          REJECTED with the reason of the first check that failed, and nothing else; it
+             echoes the command's order_id, ref (as other_id), price, quantity, owner, side
+===========  ==========================================================================
+
+What an order does when it comes in: a TRADE for each maker met, in priority order, an iceberg
+maker's REFRESHED directly after it, what self-trade prevention ends in its place · then, if something
+is left, CANCELLED with its reason, or RESTED where its price or display is not what was accepted.
+After the command itself, whatever waited and now moves does the same, with TRIGGERED at its head.
 
 What a replace does to an order's place in its queue:
 
@@ -32,15 +41,12 @@ a new id, with any of the above             as above       as above
 
 The quantity of a REPLACE is the new *remaining* quantity; of a REDUCE, what is taken away.
 
-Checks, the first that fails decides: kind (UNKNOWN_KIND, UNSUPPORTED) · symbol (UNKNOWN_SYMBOL) ·
-fields (BAD_ID, BAD_SIDE, BAD_ORDER_TYPE, BAD_TIF, BAD_STP, BAD_FLAGS, BAD_QUANTITY, BAD_PRICE,
-BAD_STOP_PRICE, BAD_DISPLAY_QUANTITY, BAD_MIN_QUANTITY, then UNSUPPORTED for a feature the engine
-lacks) · id (UNKNOWN_ORDER, DUPLICATE_ID) · capacity (BOOK_FULL, for an order that may rest while as
-many orders are live as the engine has room for). An order is named by (symbol, order_id): an id may
-be used again once its order is gone, and by another symbol at any time. A cancel, reduce or replace
-by another owner is an UNKNOWN_ORDER. Fields that a command does not use are not looked at.
-
-A limit order's price is 1 to 2^31-1 ticks; a market order's is its worst price, or 0 for none.
+An order is named by (symbol, order_id): an id may be used again once its order is gone, and by
+another symbol at any time. A cancel, reduce or replace by another owner is an UNKNOWN_ORDER. Fields
+that a command does not use are not looked at. A limit order's price is 1 to 2^31-1 ticks; a market
+order's is its worst price, or 0 for none. The checks of a command in their order, and every rule
+with its reason code, stand in ``engines.matching.rules``; an engine that lacks a feature rejects
+what needs it as UNSUPPORTED, after its fields were looked at.
 """
 
 from __future__ import annotations
@@ -50,20 +56,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from engines.errors import CapacityError, InputError, LayoutError
+from engines.matching.rules import events_max
+from engines.matching.snapshots import check_contents, parts_of
 from engines.messages import (
+    BAND,
     COMMAND,
+    DETAIL,
     EVENT,
     ORDER,
+    OWNER,
     SNAPSHOT,
     SNAPSHOT_MAGIC,
     SNAPSHOT_VERSION,
-    SYMBOL,
-    book_digest,
+    Contents,
+    Side,
 )
 
 
@@ -76,6 +87,32 @@ class Feature(StrEnum):
     CANCEL = "cancel"
     REDUCE = "reduce"
     REPLACE = "replace"
+    FOK = "FOK"
+    DAY = "DAY"
+    GTD = "GTD"
+    STOP = "stop"
+    TRAILING_STOP = "trailing stop"
+    ICEBERG = "iceberg"
+    POST_ONLY = "post-only"
+    ALL_OR_NONE = "all-or-none"
+    MIN_QUANTITY = "minimum quantity"
+    SELF_TRADE_PREVENTION = "self-trade prevention"
+    MASS_CANCEL = "mass cancel"
+    STATES = "trading states and auctions"
+    COLLAR = "collar"
+    RISK = "risk limits and kill switch"
+
+
+class Indicative(NamedTuple):
+    """What a call auction would do now: its price (0 for none), volume, and what would be left.
+
+    ``surplus`` lots of ``surplus_side`` at that price would find nobody.
+    """
+
+    price: int
+    volume: int
+    surplus: int
+    surplus_side: Side
 
 
 class Clock(StrEnum):
@@ -94,6 +131,8 @@ class MatchingEngine(ABC):
         How many orders can be live at once, over all symbols.
     symbols
         How many books there are: symbols 0 to ``symbols - 1``.
+    owners
+        How many owners can have risk limits, "everybody" being one of them.
 
     Attributes
     ----------
@@ -106,13 +145,16 @@ class MatchingEngine(ABC):
     name: ClassVar[str]
     clock: Clock = Clock.MONOTONIC_NS
 
-    def __init__(self, orders: int, symbols: int) -> None:
+    def __init__(self, orders: int, symbols: int, owners: int = 1024) -> None:
         if not 1 <= orders <= 2**26:
             raise CapacityError(f"{orders} orders is not within 1..{2**26}; choose a smaller book")
         if not 1 <= symbols <= 65535:
             raise CapacityError(f"{symbols} symbols is not within 1..65535; take several engines")
+        if not 1 <= owners <= 2**20:
+            raise CapacityError(f"{owners} owners is not within 1..{2**20}; choose another number")
         self.orders_max = orders
         self.symbols_max = symbols
+        self.owners_max = owners
 
     def require_symbol(self, symbol: int) -> None:
         """Refuse a symbol for which there is no book.
@@ -156,7 +198,8 @@ class MatchingEngine(ABC):
     @abstractmethod
     def orders(self, symbol: int) -> np.ndarray:
         """Return every live order of a symbol as ``ORDER`` records: bids from the best price down,
-        then asks from the best price up, in each level the oldest first.
+        then asks from the best price up, in each level the oldest first; then what waits outside
+        the displayed book, as ``engines.matching.rules`` orders it.
         """
 
     @abstractmethod
@@ -191,10 +234,51 @@ class MatchingEngine(ABC):
         """Return the events that wait for the next call, ``EVENT`` records."""
 
     @abstractmethod
-    def _restore(
-        self, orders: np.ndarray, symbols: np.ndarray, undelivered: np.ndarray, last_sequence: int
-    ) -> None:
-        """Fill an empty engine; ``orders`` come as ``live_orders`` gives them."""
+    def _restore(self, contents: Contents, undelivered: np.ndarray, last_sequence: int) -> None:
+        """Fill an empty engine with what another one held."""
+
+    def detail(self, symbol: int, order_id: int) -> np.void | None:
+        """Return all that is known of one live order as a ``DETAIL`` record, or None."""
+        order = self.order(symbol, order_id)
+        if order is None:
+            return None
+        detail = np.zeros(1, DETAIL)[0]
+        for field in ("order_id", "price", "quantity", "owner", "symbol", "side"):
+            detail[field] = order[field]
+        detail["shown"] = order["quantity"]
+        return detail
+
+    def indicative(self, symbol: int) -> Indicative:
+        """Return what a call auction of this symbol would do now.
+
+        Raises
+        ------
+        InputError
+            The engine has no auctions.
+        """
+        raise InputError(f"{self.name} has no auctions; take an engine that has")
+
+    def detail_records(self) -> np.ndarray:
+        """Return the ``DETAIL`` of all orders that have one, in the order of ``live_orders``."""
+        return np.zeros(0, DETAIL)
+
+    def band_records(self) -> np.ndarray:
+        """Return ``BAND`` records of the symbols with a reference price or a collar, by symbol."""
+        return np.zeros(0, BAND)
+
+    def owner_records(self) -> np.ndarray:
+        """Return ``OWNER`` records of the owners with risk limits, by owner."""
+        return np.zeros(0, OWNER)
+
+    def contents(self) -> Contents:
+        """Return all that the engine holds, in the form that any engine understands."""
+        return Contents(
+            self.live_orders(),
+            self.symbol_records(),
+            self.detail_records(),
+            self.band_records(),
+            self.owner_records(),
+        )
 
     def live_orders(self) -> np.ndarray:
         """Return every live order of every symbol, as ``orders`` gives them."""
@@ -203,16 +287,17 @@ class MatchingEngine(ABC):
 
     def digest(self) -> str:
         """Return 16 hex digits over the books' content; equal books give equal digests."""
-        return book_digest(self.live_orders(), self.symbol_records())
+        return self.contents().digest()
 
     def save(self) -> bytes:
         """Return the state as bytes that any engine can ``load``; equal books give equal bytes."""
-        orders, symbols, events = self.live_orders(), self.symbol_records(), self.undelivered()
+        contents, events = self.contents(), self.undelivered()
         head = np.zeros(1, SNAPSHOT)
         head["magic"], head["version"] = SNAPSHOT_MAGIC, SNAPSHOT_VERSION
-        head["symbols"], head["orders"], head["events"] = len(symbols), len(orders), len(events)
-        head["last_sequence"] = self.last_sequence
-        return b"".join(part.tobytes() for part in (head, orders, symbols, events))
+        for field, part in contents._asdict().items():
+            head[field] = len(part)
+        head["events"], head["last_sequence"] = len(events), self.last_sequence
+        return b"".join(part.tobytes() for part in (head, *contents, events))
 
     def load(self, snapshot: bytes) -> None:
         """Take over a state that any engine has saved. This engine must be new.
@@ -220,75 +305,36 @@ class MatchingEngine(ABC):
         Raises
         ------
         LayoutError
-            The bytes are no snapshot, are cut short, are of another version, or hold an order that
-            cannot be.
+            The bytes are no snapshot, are cut short, are of another version, or hold what cannot
+            be.
         CapacityError
             The snapshot holds more than this engine has room for.
+        InputError
+            The snapshot holds orders or states of a kind that this engine does not know.
         """
         if self.last_sequence or len(self.live_orders()):
             raise LayoutError("the engine is not empty; load into a new one")
-        orders, symbols, events, last_sequence = _parts_of(snapshot)
-        _check_orders(orders)
-        if len(orders) > self.orders_max:
-            raise CapacityError(
-                f"the snapshot holds {len(orders)} orders, the engine {self.orders_max}; enlarge it"
-            )
-        if len(events) > self.orders_max + 2:
+        contents, events, last_sequence = parts_of(snapshot)
+        check_contents(contents)
+        room = {"orders": self.orders_max, "owners": self.owners_max}
+        for title, most in room.items():
+            count = len(getattr(contents, title))
+            if count > most:
+                raise CapacityError(
+                    f"the snapshot holds {count} {title}, the engine {most}; enlarge it"
+                )
+        if len(events) > events_max(self.orders_max):
             raise CapacityError(
                 f"the snapshot holds {len(events)} undelivered events, the engine has room for "
-                f"{self.orders_max + 2}; enlarge it"
+                f"{events_max(self.orders_max)}; enlarge it"
             )
-        highest = max(orders["symbol"].max(initial=0), symbols["symbol"].max(initial=0))
-        if highest >= self.symbols_max:
+        named = [part["symbol"].max(initial=0) for part in contents[:4]]
+        if max(named) >= self.symbols_max:
             raise CapacityError(
-                f"the snapshot holds symbol {highest}, the engine ends at {self.symbols_max - 1}; "
-                "give it more symbols"
+                f"the snapshot holds symbol {max(named)}, the engine ends at "
+                f"{self.symbols_max - 1}; give it more symbols"
             )
-        self._restore(orders, symbols, events, last_sequence)
-
-
-def _parts_of(snapshot: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Split a snapshot into its orders, symbols and events, and give its last sequence."""
-    if len(snapshot) < SNAPSHOT.itemsize:
-        raise LayoutError(
-            f"{len(snapshot)} bytes are too few for a snapshot; is the file cut short?"
-        )
-    head = np.frombuffer(snapshot, SNAPSHOT, 1)[0]
-    if head["magic"] != SNAPSHOT_MAGIC:
-        raise LayoutError(f"a snapshot starts with {SNAPSHOT_MAGIC!r}, this with {head['magic']!r}")
-    if head["version"] != SNAPSHOT_VERSION:
-        raise LayoutError(
-            f"the snapshot has version {head['version']}, this program reads {SNAPSHOT_VERSION}"
-        )
-    counts = [
-        (ORDER, int(head["orders"])),
-        (SYMBOL, int(head["symbols"])),
-        (EVENT, int(head["events"])),
-    ]
-    size = SNAPSHOT.itemsize + sum(dtype.itemsize * count for dtype, count in counts)
-    if len(snapshot) != size:
-        raise LayoutError(
-            f"the snapshot needs {size} bytes and has {len(snapshot)}; is it cut short?"
-        )
-    parts, offset = [], SNAPSHOT.itemsize
-    for dtype, count in counts:
-        parts.append(np.frombuffer(snapshot, dtype, count, offset))
-        offset += dtype.itemsize * count
-    return parts[0], parts[1], parts[2], int(head["last_sequence"])
-
-
-def _check_orders(orders: np.ndarray) -> None:
-    """Refuse the orders of a snapshot that no engine can have saved."""
-    whole = (orders["order_id"] > 0) & (orders["price"] >= 1) & (orders["quantity"] >= 1)
-    (wrong,) = np.nonzero(~whole | (orders["side"] > 1))
-    if len(wrong):
-        raise LayoutError(f"the snapshot's order {orders[wrong[0]]} cannot be; take another copy")
-    if len(np.unique(orders[["symbol", "order_id"]])) != len(orders):
-        raise LayoutError("the snapshot holds an order twice; take another copy")
-    signed = np.where(orders["side"] == 0, -1, 1) * orders["price"].astype(np.int64)
-    places = np.rec.fromarrays([orders["symbol"], orders["side"], signed])
-    if not np.array_equal(places, np.sort(places)):
-        raise LayoutError("the snapshot's orders do not stand by priority; take another copy")
+        self._restore(contents, events, last_sequence)
 
 
 def check_arrays(commands: np.ndarray, events: np.ndarray, ticks: np.ndarray | None) -> None:

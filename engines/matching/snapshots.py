@@ -1,0 +1,159 @@
+"""Taking a snapshot's bytes apart, and refusing what no engine can have saved.
+
+A snapshot is a 64-byte head and the records that it counts (``Contents``, then events that wait).
+Writing one is ``MatchingEngine.save``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engines.errors import InputError, LayoutError
+from engines.messages import (
+    BAND,
+    DETAIL,
+    EVENT,
+    HAS_DETAIL,
+    ORDER,
+    OWNER,
+    SNAPSHOT,
+    SNAPSHOT_MAGIC,
+    SNAPSHOT_VERSION,
+    SYMBOL,
+    Contents,
+    Flag,
+    OrderType,
+    Place,
+    SelfTradePrevention,
+    TimeInForce,
+    TradingState,
+)
+
+_PARTS = Contents(ORDER, SYMBOL, DETAIL, BAND, OWNER)
+
+
+def parts_of(snapshot: bytes) -> tuple[Contents, np.ndarray, int]:
+    """Split a snapshot into its contents, its undelivered events and its last sequence.
+
+    Raises
+    ------
+    LayoutError
+        The bytes are no snapshot, are cut short, or are of another version.
+    """
+    if len(snapshot) < SNAPSHOT.itemsize:
+        raise LayoutError(
+            f"{len(snapshot)} bytes are too few for a snapshot; is the file cut short?"
+        )
+    head = np.frombuffer(snapshot, SNAPSHOT, 1)[0]
+    if head["magic"] != SNAPSHOT_MAGIC:
+        raise LayoutError(f"a snapshot starts with {SNAPSHOT_MAGIC!r}, this with {head['magic']!r}")
+    if head["version"] != SNAPSHOT_VERSION:
+        raise LayoutError(
+            f"the snapshot has version {head['version']}, this program reads {SNAPSHOT_VERSION}"
+        )
+    counts = [(dtype, int(head[field])) for field, dtype in _PARTS._asdict().items()]
+    counts.append((EVENT, int(head["events"])))
+    size = SNAPSHOT.itemsize + sum(dtype.itemsize * count for dtype, count in counts)
+    if len(snapshot) != size:
+        raise LayoutError(
+            f"the snapshot needs {size} bytes and has {len(snapshot)}; is it cut short?"
+        )
+    parts, offset = [], SNAPSHOT.itemsize
+    for dtype, count in counts:
+        parts.append(np.frombuffer(snapshot, dtype, count, offset))
+        offset += dtype.itemsize * count
+    return Contents(*parts[:-1]), parts[-1], int(head["last_sequence"])
+
+
+def check_contents(contents: Contents) -> None:
+    """Refuse contents that no engine can have saved.
+
+    Raises
+    ------
+    LayoutError
+        Names the record and what is wrong with it.
+    """
+    _check_orders(contents.orders)
+    _check_details(contents.orders, contents.details)
+    _refuse(contents.symbols, contents.symbols["state"] > max(TradingState), "symbol")
+    for title, part, key in (
+        ("symbols", contents.symbols, "symbol"),
+        ("bands", contents.bands, "symbol"),
+        ("owners", contents.owners, "owner"),
+    ):
+        if (np.diff(part[key].astype(np.int64)) <= 0).any():
+            raise LayoutError(f"the snapshot's {title} do not stand in order; take another copy")
+    for title in ("bands", "owners"):
+        part = getattr(contents, title)
+        numbers = [part[name] for name in part.dtype.names[1:]]
+        negative = np.any([column < 0 for column in numbers], axis=0)
+        _refuse(part, negative, title[:-1])
+
+
+def require_plain(contents: Contents, name: str) -> None:
+    """Refuse contents that need more than limit orders in continuous trading.
+
+    Raises
+    ------
+    InputError
+        The engine called ``name`` knows no such orders, states or limits.
+    """
+    rare = len(contents.details) + len(contents.bands) + len(contents.owners)
+    if rare or contents.symbols["state"].any():
+        raise InputError(
+            f"the snapshot holds order types, states or limits that {name} does not know; "
+            "load it into an engine that does"
+        )
+
+
+def _refuse(records: np.ndarray, wrong: np.ndarray, title: str) -> None:
+    """Refuse the first record that is wrong."""
+    (places,) = np.nonzero(wrong)
+    if len(places):
+        raise LayoutError(f"the snapshot's {title} {records[places[0]]} cannot be; take another copy")
+
+
+def _check_orders(orders: np.ndarray) -> None:
+    place = orders["flags"] & ~np.uint8(HAS_DETAIL)
+    lowest = np.where(place == Place.AUCTION, 0, 1)
+    whole = (orders["order_id"] > 0) & (orders["price"] >= lowest) & (orders["quantity"] >= 1)
+    whole &= (orders["side"] <= 1) & (place <= max(Place))
+    whole &= (place == Place.BOOK) | (orders["flags"] & HAS_DETAIL != 0)
+    _refuse(orders, ~whole, "order")
+    if len(np.unique(orders[["symbol", "order_id"]])) != len(orders):
+        raise LayoutError("the snapshot holds an order twice; take another copy")
+    places = np.rec.fromarrays([orders["symbol"], *_standing(orders, place)])
+    if not np.array_equal(places, np.sort(places)):
+        raise LayoutError("the snapshot's orders do not stand by priority; take another copy")
+
+
+def _standing(orders: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what sorts the orders of a symbol: the queue they wait in, and the price there."""
+    side, price = orders["side"].astype(np.int64), orders["price"].astype(np.int64)
+    stop = place == Place.STOP
+    queue = np.select(
+        [place == Place.BOOK, place == Place.ALL_OR_NONE, place == Place.AUCTION],
+        [side, np.full(len(orders), 2), 3 + side],
+        default=6 - side,  # sell stops before buy stops
+    )
+    downward = np.where(stop, side == 1, side == 0)
+    ranked = np.where(downward, -price, price)
+    return queue, np.where((place == Place.BOOK) | stop, ranked, 0)
+
+
+def _check_details(orders: np.ndarray, details: np.ndarray) -> None:
+    detailed = orders[orders["flags"] & HAS_DETAIL != 0]
+    shared = ["order_id", "symbol", "side", "owner", "quantity"]
+    if len(details) != len(detailed) or (details[shared] != detailed[shared]).any():
+        raise LayoutError("the snapshot's details belong to other orders; take another copy")
+    if not np.array_equal(np.sort(details["arrival"]), np.arange(1, len(details) + 1)):
+        raise LayoutError("the snapshot's arrivals are no ranks; take another copy")
+    known = details["order_type"] <= max(OrderType)
+    known &= (details["tif"] <= max(TimeInForce)) & (details["stp"] <= max(SelfTradePrevention))
+    known &= (details["flags"] <= sum(Flag)) & (details["place"] == detailed["flags"] & 127)
+    known &= (details["shown"] >= 0) & (details["shown"] <= details["quantity"])
+    known &= (details["price"] >= 0) & (details["expiry_ns"] >= 0)
+    numbers = ("stop_price", "distance", "display_quantity", "min_quantity")
+    for field in numbers:
+        known &= details[field] >= 0
+    _refuse(details, ~known, "detail")
