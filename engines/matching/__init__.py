@@ -12,13 +12,28 @@ binary_heap   heapq with lazy deletion, Python           O(log n)    O(1)       
 price_ladder  64-tick pages behind a hash, Numba         O(1)        O(1)        O(1)
 ============  =========================================  ==========  ==========  ============
 
-n live orders, m price levels. ``IMPLEMENTATIONS`` is the one registry that tests, experiments,
-plots and panels read. Adding a rival is one file and one entry here.
+n live orders, m price levels. ``reference`` and ``price_ladder`` carry out every rule of
+``engines.matching.rules``. ``sorted_array`` and ``binary_heap`` are the log's engines and stay what
+they were: limit and market orders, GTC and IOC, cancel, reduce and replace in continuous trading.
+They look at all fields of an order as the other two do, then reject what needs more as UNSUPPORTED.
+
+``IMPLEMENTATIONS`` is the one registry that tests, experiments, plots and panels read. Adding a
+rival is one file and one entry here.
 """
 
 from engines.matching.api import Clock, Feature, Implementation, MatchingEngine
 
 _ALL = frozenset(Feature)
+_PLAIN = frozenset(
+    [
+        Feature.LIMIT,
+        Feature.MARKET,
+        Feature.IOC,
+        Feature.CANCEL,
+        Feature.REDUCE,
+        Feature.REPLACE,
+    ]
+)
 
 IMPLEMENTATIONS: dict[str, Implementation] = {
     entry.name: entry
@@ -34,14 +49,14 @@ IMPLEMENTATIONS: dict[str, Implementation] = {
             "sorted_array",
             "numpy arrays kept in price order, matched by Numba: the log's first engine",
             *("O(n)", "O(n)", "O(1)"),
-            _ALL,
+            _PLAIN,
             "engines.matching.sorted_array:SortedArray",
         ),
         Implementation(
             "binary_heap",
             "heapq over slotted orders with lazy deletion: the log's second engine",
             *("O(log n)", "O(1)", "O(log n)"),
-            _ALL,
+            _PLAIN,
             "engines.matching.binary_heap:BinaryHeap",
         ),
         Implementation(

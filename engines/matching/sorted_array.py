@@ -3,6 +3,7 @@
 Orders stand by symbol, then price, then arrival, with the best of each symbol at the end of its
 run: what trades and comes near the touch moves little. What it costs is the rest: an id is found by
 looking at every order of its symbol, and an insertion or a removal shifts all that lies behind it.
+Stops, icebergs, auctions and the like it rejects as UNSUPPORTED.
 
 ::
 
@@ -28,8 +29,9 @@ import numpy as np
 from engines.errors import BrokenInvariant, CapacityError, LayoutError
 from engines.intrinsics import HAS_CYCLE_COUNTER
 from engines.matching.api import Clock, MatchingEngine, check_arrays
+from engines.matching.snapshots import require_plain
 from engines.matching.sorted_kernels import Book, run
-from engines.messages import EVENT, LEVEL, ORDER, PRICE_MAX, SYMBOL, Side
+from engines.messages import EVENT, LEVEL, ORDER, PRICE_MAX, SYMBOL, Contents, Side
 
 HEADER = np.dtype(
     [
@@ -213,10 +215,9 @@ class SortedArray(MatchingEngine):
                     f"symbol {symbol} is crossed: bid {bids['price'][0]}, ask {asks['price'][0]}"
                 )
 
-    def _restore(
-        self, orders: np.ndarray, symbols: np.ndarray, undelivered: np.ndarray, last_sequence: int
-    ) -> None:
-        book = self._book
+    def _restore(self, contents: Contents, undelivered: np.ndarray, last_sequence: int) -> None:
+        require_plain(contents, self.name)
+        orders, symbols, book = contents.orders, contents.symbols, self._book
         if len(undelivered) > len(book.waiting):
             raise CapacityError(
                 f"the snapshot holds {len(undelivered)} undelivered events, the engine has room "

@@ -31,7 +31,12 @@ Book = namedtuple("Book", "counts waiting rank order_id quantity owner last_pric
 # Kernels take plain integers: an IntEnum is none to Numba.
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 LIMIT, MARKET = int(OrderType.LIMIT), int(OrderType.MARKET)
+STOP, STOP_LIMIT = int(OrderType.STOP), int(OrderType.STOP_LIMIT)
+TRAILING_STOP = int(OrderType.TRAILING_STOP)
 GTC, IOC = int(TimeInForce.GTC), int(TimeInForce.IOC)
+FOK, GTD = int(TimeInForce.FOK), int(TimeInForce.GTD)
+POST_ONLY, REPRICE = int(Flag.POST_ONLY), int(Flag.REPRICE)
+ALL_OR_NONE = int(Flag.ALL_OR_NONE)
 NEW, CANCEL = int(CommandKind.NEW), int(CommandKind.CANCEL)
 REDUCE, REPLACE = int(CommandKind.REDUCE), int(CommandKind.REPLACE)
 KIND_MAX, ORDER_TYPE_MAX, TIF_MAX = (
@@ -236,8 +241,25 @@ def why_kind_or_symbol_rejected(command, symbols_max):
 
 
 @_compiled
+def flags_clash(command):
+    """Return whether a NEW has flags that do not go with each other, its type or its time."""
+    order_type, tif, flags = command.order_type, command.tif, command.flags
+    if flags & POST_ONLY != 0:
+        return order_type != LIMIT or tif in (IOC, FOK) or flags & ALL_OR_NONE != 0
+    if flags & REPRICE != 0:
+        return True
+    return flags & ALL_OR_NONE != 0 and has_no_limit(order_type)
+
+
+@_compiled
+def has_no_limit(order_type):
+    """Return whether an order of this type takes any price, once it trades."""
+    return order_type in (MARKET, STOP, TRAILING_STOP)
+
+
+@_compiled
 def why_codes_rejected(command):
-    """Return the reason of the first code of a NEW that does not exist, or 0."""
+    """Return the reason of the first code of a NEW that does not exist or clashes, or 0."""
     if command.side > SELL:
         return R.BAD_SIDE
     if command.order_type > ORDER_TYPE_MAX:
@@ -246,30 +268,67 @@ def why_codes_rejected(command):
         return R.BAD_TIF
     if command.stp > STP_MAX:
         return R.BAD_STP
-    if command.flags > FLAGS_MAX:
+    if command.flags > FLAGS_MAX or flags_clash(command):
         return R.BAD_FLAGS
     return R.NONE
 
 
 @_compiled
-def why_numbers_rejected(command):
-    """Return the reason of the first number of a NEW that cannot be, or of what we lack, or 0."""
-    if command.quantity < 1:
-        return R.BAD_QUANTITY
-    if command.order_type == LIMIT and command.price < 1:
+def why_prices_rejected(command):
+    """Return the reason of the first price of a NEW that its type cannot have, or 0."""
+    lowest = 1 if command.order_type in (LIMIT, STOP_LIMIT) else 0
+    if command.price < lowest:
         return R.BAD_PRICE
-    if command.order_type == MARKET and command.price < 0:
+    if command.order_type == TRAILING_STOP and command.price != 0:
         return R.BAD_PRICE
     if command.order_type <= MARKET and command.stop_price != 0:
         return R.BAD_STOP_PRICE
-    if command.display_quantity < 0 or command.display_quantity > command.quantity:
-        return R.BAD_DISPLAY_QUANTITY
-    if command.min_quantity < 0 or command.min_quantity > command.quantity:
-        return R.BAD_MIN_QUANTITY
-    rare = command.stp | command.flags | command.display_quantity | command.min_quantity
-    if command.order_type > MARKET or command.tif > IOC or rare != 0:
-        return R.UNSUPPORTED
+    if command.order_type > MARKET and command.stop_price < 1:
+        return R.BAD_STOP_PRICE
     return R.NONE
+
+
+@_compiled
+def why_parts_rejected(command):
+    """Return the reason of a displayed or least quantity of a NEW that cannot be, or 0."""
+    display, least = command.display_quantity, command.min_quantity
+    shows_all = has_no_limit(command.order_type) or command.tif in (IOC, FOK)
+    shows_all = shows_all or command.flags & ALL_OR_NONE != 0
+    if display < 0 or display > command.quantity or (shows_all and display != 0):
+        return R.BAD_DISPLAY_QUANTITY
+    if least < 0 or least > command.quantity or (command.flags & POST_ONLY != 0 and least != 0):
+        return R.BAD_MIN_QUANTITY
+    return R.NONE
+
+
+@_compiled
+def why_expiry_rejected(command):
+    """Return the reason of a GTD order's expiry that is over or no time, or 0."""
+    if command.tif != GTD:
+        return R.NONE
+    # as signed numbers: Numba would compare an unsigned and a signed one as floats
+    expiry_ns = np.int64(command.ref)
+    return R.BAD_TIME if expiry_ns < 0 or expiry_ns <= command.time_ns else R.NONE
+
+
+@_compiled
+def why_numbers_rejected(command):
+    """Return the reason of the first number of a NEW that cannot be, for codes that can, or 0."""
+    if command.quantity < 1:
+        return R.BAD_QUANTITY
+    reason = why_prices_rejected(command)
+    if reason == R.NONE:
+        reason = why_parts_rejected(command)
+    if reason == R.NONE:
+        reason = why_expiry_rejected(command)
+    return reason
+
+
+@_compiled
+def needs_more(command):
+    """Return whether a NEW needs what this engine lacks."""
+    rare = command.stp | command.flags | command.display_quantity | command.min_quantity
+    return command.order_type > MARKET or command.tif > IOC or rare != 0
 
 
 @_compiled
@@ -278,6 +337,8 @@ def why_new_rejected(book, command, orders_max):
     reason = why_codes_rejected(command)
     if reason == R.NONE:
         reason = why_numbers_rejected(command)
+    if reason == R.NONE and needs_more(command):
+        reason = R.UNSUPPORTED
     if reason != R.NONE:
         return reason
     if find(book, int(command.symbol), command.order_id)[1] >= 0:
