@@ -456,7 +456,7 @@ def _why_numbers_rejected(command: tuple) -> int:
     shows_all = order_type in WITHOUT_LIMIT or tif in AT_ONCE or flags & ALL_OR_NONE
     if display if shows_all else not 0 <= display <= quantity:
         return Reason.BAD_DISPLAY_QUANTITY
-    if minimum if flags & POST_ONLY else not 0 <= minimum <= quantity:
+    if minimum if flags & (POST_ONLY | ALL_OR_NONE) else not 0 <= minimum <= quantity:
         return Reason.BAD_MIN_QUANTITY
     if tif == GTD and not time_ns < expiry_ns <= TIME_MAX:
         return Reason.BAD_TIME

@@ -296,7 +296,8 @@ def why_parts_rejected(command):
     shows_all = shows_all or command.flags & ALL_OR_NONE != 0
     if display < 0 or display > command.quantity or (shows_all and display != 0):
         return R.BAD_DISPLAY_QUANTITY
-    if least < 0 or least > command.quantity or (command.flags & POST_ONLY != 0 and least != 0):
+    needs_none = command.flags & (POST_ONLY | ALL_OR_NONE) != 0
+    if least < 0 or least > command.quantity or (needs_none and least != 0):
         return R.BAD_MIN_QUANTITY
     return R.NONE
 

@@ -257,13 +257,13 @@ def _name_live_orders(commands, random, live) -> None:
 
 
 def _spoil(commands, random, share) -> None:
-    """Put a value that is wrong or not supported into one field of some commands."""
+    """Put a value that is wrong on every engine into one field of some commands."""
     choices = {
-        "order_id": [0], "kind": [0, 5, 6, 11, 12, 255], "symbol": [65534, 65535],
-        "side": [2, 255], "order_type": [2, 3, 4, 5, 6], "tif": [2, 3, 4, 5], "stp": [1, 4, 5],
-        "flags": [1, 4, 7, 8], "quantity": [0, -1, -(2**31)], "price": [0, -1, -(2**31)],
-        "stop_price": [1, -1], "display_quantity": [-1, 1, 2**31 - 1],
-        "min_quantity": [-1, 1, 2**31 - 1],
+        "order_id": [0], "kind": [0, 11, 12, 255], "symbol": [65534, 65535], "side": [2, 255],
+        "order_type": [2, 3, 4, 5, 6],  # without the stop's price
+        "tif": [5, 255], "stp": [5, 255], "flags": [2, 5, 6, 7, 8, 255],
+        "quantity": [0, -1, -(2**31)], "price": [0, -1, -(2**31)],
+        "stop_price": [1, -1], "display_quantity": [-1, -(2**31)], "min_quantity": [-1, -(2**31)],
     }  # fmt: skip
     fields = sorted(choices)
     for at in np.flatnonzero(random.random(len(commands)) < share).tolist():

@@ -9,16 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engines.matching import IMPLEMENTATIONS
-from engines.messages import COMMAND, LAST_BIT, CommandKind, EventKind, event_kinds
+from engines.matching import IMPLEMENTATIONS, Feature
+from engines.messages import COMMAND, LAST_BIT, CommandKind, EventKind, Reason, event_kinds
 
 ORDERS, SYMBOLS = 8, 2
 NAMES = list(IMPLEMENTATIONS)
 RIVALS = [name for name in NAMES if name != "reference"]
+LIMITED = [name for name in NAMES if IMPLEMENTATIONS[name].features != frozenset(Feature)]
 
 # A command is seven random bytes, each an index into a table: drawing is what takes the time, and
 # bytes are drawn ten times as fast as fields. Few ids, prices and owners, so that commands meet;
-# now and then a value that is wrong. The first of a table is the simplest.
+# now and then a value that is wrong on every engine. The first of a table is the simplest.
 KINDS = [CommandKind.NEW] * 5 + [CommandKind.CANCEL, CommandKind.REDUCE] + [CommandKind.REPLACE] * 2
 IDS = [*range(1, 11)] * 3 + [2**64 - 1, 0]
 NEW_IDS = [0] * 12 + IDS
@@ -26,13 +27,13 @@ PRICES = [100, 101, 102, 99, 98] * 5 + [63, 64, 1, 2**31 - 1, 0]
 QUANTITIES = [1, 2, 3, 4, 5] * 5 + [10, 2**31 - 1, 0, -1]
 OWNERS, SYMBOLS_NAMED, SIDES = [1] * 15 + [2], [0, 0, 0, 1], [0, 1]
 RARE = [
-    *[{"tif": 1}] * 4, {"tif": 2}, {"tif": 5},
+    *[{"tif": 1}] * 4, {"tif": 4, "ref": 0}, {"tif": 5},
     *[{"order_type": 1}, {"order_type": 1, "price": 0}] * 2, {"order_type": 3}, {"order_type": 6},
-    {"stp": 1}, {"stp": 5}, {"flags": 1}, {"flags": 8}, {"stop_price": 1},
-    {"display_quantity": 1}, {"display_quantity": -1},
-    {"min_quantity": 1}, {"min_quantity": 2**31 - 1},
+    {"stp": 5}, {"flags": 2}, {"flags": 8}, {"stop_price": 1},
+    {"display_quantity": 1, "tif": 1}, {"display_quantity": -1},
+    {"min_quantity": 6, "quantity": 5}, {"min_quantity": -1},
     {"side": 2}, {"symbol": 2}, {"symbol": 65_535},
-    {"kind": 0}, {"kind": 6}, {"kind": 12}, {"kind": 255}, {"price": -1},
+    {"kind": 0}, {"kind": 11}, {"kind": 12}, {"kind": 255}, {"price": -1},
 ]  # fmt: skip
 BYTES, PLAIN = 7, 200  # a last byte below PLAIN spoils nothing
 
@@ -78,6 +79,35 @@ thorough = settings(
 )
 
 
+# A new order with anything in any field: the likeliest value is plain, the others rare or wrong.
+ANYTHING = {
+    "order_id": [1, 2, 0], "ref": [0, 5, 6, 2**63 - 1, 2**63, 2**64 - 1],
+    "price": [100, 99, 0, 1, -1, 2**31 - 1], "stop_price": [0, 0, 1, 120, -1, 2**31 - 1],
+    "quantity": [5, 3, 1, 0, -1, 2**31 - 1], "display_quantity": [0, 0, 1, 3, 6, -1],
+    "min_quantity": [0, 0, 1, 3, 6, -1], "symbol": [0, 1, 2], "order_type": [0, 1, 2, 3, 4, 5, 6],
+    "side": [0, 1, 2], "tif": [0, 1, 2, 3, 4, 5], "stp": [0, 0, 1, 2, 3, 4, 5],
+    "flags": [0, 0, 1, 2, 3, 4, 5, 6, 7, 8], "time_ns": [5],
+}  # fmt: skip
+
+
+def order_of(values):
+    """Return a NEW of one value for each field of ``ANYTHING``."""
+    order = np.zeros(1, COMMAND)
+    order["sequence"], order["kind"], order["owner"] = 50, CommandKind.NEW, 1
+    for field, value in zip(ANYTHING, values, strict=True):
+        order[field] = value
+    return order
+
+
+NEW_ORDERS = st.tuples(*[st.sampled_from(values) for values in ANYTHING.values()]).map(order_of)
+
+
+def is_plain(order):
+    """Return whether an order needs no feature but those that every engine has."""
+    rare = ("stp", "flags", "display_quantity", "min_quantity")
+    return order["order_type"] <= 1 and order["tif"] <= 1 and not any(order[f] for f in rare)
+
+
 def create(name):
     return IMPLEMENTATIONS[name].create(orders=ORDERS, symbols=SYMBOLS)
 
@@ -95,6 +125,27 @@ def test_events_and_books_agree_after_each_command(drive, flow):
             engines[name].check()
             assert expected.tobytes() == actual.tobytes(), name
             assert engines[name].digest() == digest, name
+
+
+@settings(thorough, max_examples=1_000)
+@given(order=NEW_ORDERS, before=st.sampled_from([0, 1, 3]))
+@pytest.mark.parametrize("name", LIMITED)
+def test_an_engine_answers_as_the_oracle_or_lacks_what_is_asked(drive, name, order, before):
+    """A wrong field has one reason everywhere; what is right and needs more is UNSUPPORTED."""
+    past = np.zeros(before, COMMAND)  # without orders, with one, and with a trade
+    past["sequence"] = past["order_id"] = np.arange(before) + 1
+    past["kind"], past["price"], past["quantity"] = CommandKind.NEW, 100, 5
+    past["side"], past["owner"] = np.arange(before) % 2, 2
+    oracle, engine = create("reference"), create(name)
+    assert drive(oracle, past).tobytes() == drive(engine, past).tobytes()
+    books = engine.digest()
+    expected, actual = drive(oracle, order), drive(engine, order)
+    if is_plain(order[0]) or 0 < expected["reason"][0] <= Reason.BAD_TIME:
+        assert expected.tobytes() == actual.tobytes() and engine.digest() == oracle.digest()
+        return
+    assert actual["reason"].tolist() == [Reason.UNSUPPORTED] and engine.digest() == books
+    echo = {"order_id": "order_id", "other_id": "ref", "price": "price", "quantity": "quantity"}
+    assert [actual[there][0] for there in echo] == [order[here][0] for here in echo.values()]
 
 
 @settings(thorough, max_examples=150)

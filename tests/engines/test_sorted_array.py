@@ -83,7 +83,9 @@ def test_a_file_that_is_no_sound_book_is_refused(tmp_path, field, value, problem
         SortedArray(ORDERS, SYMBOLS, path=path)
 
 
-def test_waiting_events_need_room_in_the_engine_that_loads_them(drive):
+# refused by what every engine must have room for, and by what this one has
+@pytest.mark.parametrize("orders", [10, 40])
+def test_waiting_events_need_room_in_the_engine_that_loads_them(drive, orders):
     large = SortedArray(100)
     commands = np.zeros(51, COMMAND)
     commands["sequence"] = commands["order_id"] = np.arange(1, 52)
@@ -93,7 +95,7 @@ def test_waiting_events_need_room_in_the_engine_that_loads_them(drive):
     large.submit(commands[50:], np.zeros(1, EVENT))
     assert len(large.undelivered()) == 50 and len(large.live_orders()) == 0
     with pytest.raises(CapacityError, match="50 undelivered events"):
-        SortedArray(10).load(large.save())
+        SortedArray(orders).load(large.save())
 
 
 @pytest.mark.parametrize("clock", Clock)
