@@ -14,8 +14,8 @@ import pytest
 from engines.errors import InputError
 from engines.matching import IMPLEMENTATIONS
 from engines.matching.api import Implementation
-from engines.matching.reference import Reference
-from engines.messages import CommandKind
+from engines.matching.binary_heap import SEQUENCE, SYMBOL, BinaryHeap
+from engines.messages import CommandKind, Reason
 from lab.experiments import EXPERIMENTS
 from lab.experiments.replay import replay_file
 from lab.experiments.replay_check import ACTION_NAMES, actions_of
@@ -41,29 +41,26 @@ def counts(report) -> tuple[int, int, int, int]:
     return report.rows_checked, report.rows_equal, report.fifo_checked, report.fifo_equal
 
 
-class LastInFirstOut(Reference):
+class LastInFirstOut(BinaryHeap):
     """A wrong engine: a new order goes to the front of its queue."""
 
     name = "last_in_first_out"
 
     def _new(self, command):
-        events = super()._new(command)
-        book = self._books[command.symbol]
-        queue = book.queues[command.side].get(command.price)
-        if queue and queue[-1].order_id == command.order_id:
-            queue.insert(0, queue.pop())
-        return events
+        book = self._books[command[SYMBOL]]
+        book.arrivals = (book.arrivals or 2**40) - 2  # each seems to have come before the last
+        return super()._new(command)
 
 
-class Deaf(Reference):
+class Deaf(BinaryHeap):
     """A wrong engine: forgets one cancel."""
 
     name = "deaf"
     deaf_to = 0
 
     def _cancel(self, command):
-        if command.sequence == self.deaf_to:
-            return [self._rejected(command, 30)]
+        if command[SEQUENCE] == self.deaf_to:
+            return self._reject(command, Reason.UNKNOWN_ORDER)
         return super()._cancel(command)
 
 
@@ -71,11 +68,10 @@ class Deaf(Reference):
 def wrong_engine(monkeypatch):
     """Put a wrong engine into the registry for one test; return its name."""
 
-    def register(engine: type[Reference]) -> str:
+    def register(engine: type[BinaryHeap]) -> str:
         module = SimpleNamespace(Wrong=engine)
         monkeypatch.setitem(sys.modules, "wrong_engine", module)
-        features = IMPLEMENTATIONS["reference"].features
-        entry = Implementation(engine.name, "wrong", "", "", "", features, "wrong_engine:Wrong")
+        entry = Implementation(engine.name, "wrong", "", "", "", frozenset(), "wrong_engine:Wrong")
         monkeypatch.setitem(IMPLEMENTATIONS, engine.name, entry)
         return engine.name
 
