@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -521,3 +524,31 @@ def pytest_generate_tests(metafunc):
 def play(request):
     """Return what plays scripts to a new engine."""
     return Play(request.param)
+
+
+def _beside(name):
+    """Load a module that stands beside this file, under a name that shadows nothing."""
+    title = f"engine_tests_{name}"
+    if title not in sys.modules:
+        spec = importlib.util.spec_from_file_location(title, Path(__file__).parent / f"{name}.py")
+        sys.modules[title] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[title])
+    return sys.modules[title]
+
+
+@pytest.fixture(scope="session")
+def full_flows():
+    """Return the module of random flows with everything in them."""
+    return _beside("full_flows")
+
+
+@pytest.fixture(scope="session")
+def hit_table():
+    """Return the module that counts which rules a flow has reached, and says which it can."""
+    return _beside("hit_table")
+
+
+@pytest.fixture(scope="session")
+def told_book():
+    """Return the module that rebuilds books with every kind of order from events alone."""
+    return _beside("told_book")
