@@ -17,7 +17,7 @@ from lab.plots.percentiles import percentiles
 from lab.plots.sheet import FULL, to_png
 from lab.plots.throughput import throughput
 
-_PIXELS_AN_INCH = 100
+PIXELS_AN_INCH = 100
 
 
 class Picture:
@@ -66,5 +66,5 @@ def picture(
     else:
         draw = percentiles if kind == "percentiles" else histogram
         figure = draw(results, case=case, size=size)
-    width = round(size[0] * _PIXELS_AN_INCH)
+    width = round(size[0] * PIXELS_AN_INCH)
     return Picture(to_png(figure), alt_text(results, kind, case), width)
