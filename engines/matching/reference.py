@@ -1,98 +1,42 @@
 """The oracle: dicts and lists in plain Python, written to be obviously right.
 
 Not for speed. It shares no code with the engines that it judges, so it can be wrong only in its own
-way. A book is, for each side, a dict of price to list of orders, the oldest first.
+way. This file takes commands in, gives events out, and shows what there is; the rules stand in
+``reference_checks``, ``reference_commands``, ``reference_matching`` and ``reference_auction``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from time import perf_counter_ns
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
 from engines.errors import BrokenInvariant
-from engines.matching.api import MatchingEngine, check_arrays
+from engines.matching.api import Indicative, MatchingEngine, check_arrays
+from engines.matching.reference_auction import clearing
+from engines.matching.reference_checks import why_rejected
+from engines.matching.reference_commands import carry_out, reject
+from engines.matching.reference_matching import Execution, triggered_stops
+from engines.matching.reference_orders import BUY, SELL, Book, Command, Limits, Order, Venue
 from engines.messages import (
-    COMMAND,
+    BAND,
+    DETAIL,
     EVENT,
+    HAS_DETAIL,
     LAST_BIT,
     LEVEL,
     ORDER,
+    OWNER,
+    PRICE_MAX,
     QUANTITY_MAX,
     SYMBOL,
-    CommandKind,
-    EventKind,
+    Contents,
+    Flag,
     OrderType,
-    Reason,
-    SelfTradePrevention,
-    Side,
-    TimeInForce,
+    Place,
+    TradingState,
 )
-
-BUY, SELL = int(Side.BUY), int(Side.SELL)
-FLAGS_MAX = 7
-KINDS, SIDES, ORDER_TYPES = frozenset(CommandKind), frozenset(Side), frozenset(OrderType)
-TIFS, STPS = frozenset(TimeInForce), frozenset(SelfTradePrevention)
-
-
-class Command(NamedTuple):
-    """A command's fields, in the order of the record."""
-
-    sequence: int
-    time_ns: int
-    order_id: int
-    ref: int
-    price: int
-    stop_price: int
-    quantity: int
-    display_quantity: int
-    min_quantity: int
-    owner: int
-    symbol: int
-    kind: int
-    order_type: int
-    side: int
-    tif: int
-    stp: int
-    flags: int
-
-
-assert Command._fields == COMMAND.names
-
-
-@dataclass(slots=True)
-class Order:
-    """One live order; ``quantity`` is what remains of it."""
-
-    order_id: int
-    symbol: int
-    side: int
-    price: int
-    quantity: int
-    owner: int
-
-
-@dataclass(slots=True)
-class Book:
-    """Both sides of one symbol: price to queue. A price without orders has no entry."""
-
-    queues: tuple[dict[int, list[Order]], dict[int, list[Order]]] = field(
-        default_factory=lambda: ({}, {})
-    )
-    last_price: int = 0
-
-    def best(self, side: int) -> int | None:
-        """Return the best price of a side, or None where the side is empty."""
-        if not self.queues[side]:
-            return None
-        return max(self.queues[side]) if side == BUY else min(self.queues[side])
-
-    def prices(self, side: int) -> list[int]:
-        """Return the prices of a side, the best first."""
-        return sorted(self.queues[side], reverse=side == BUY)
 
 
 class Reference(MatchingEngine):
@@ -100,18 +44,11 @@ class Reference(MatchingEngine):
 
     name = "reference"
 
-    def __init__(self, orders: int, symbols: int = 1) -> None:
-        super().__init__(orders, symbols)
-        self._books = [Book() for _ in range(symbols)]
-        self._live: dict[tuple[int, int], Order] = {}
+    def __init__(self, orders: int, symbols: int = 1, owners: int = 1024) -> None:
+        super().__init__(orders, symbols, owners)
+        self._venue = Venue(orders, owners, [Book() for _ in range(symbols)])
         self._waiting: list[tuple] = []  # events that no longer fitted
         self._sequence = 0
-        self._steps: dict[int, Callable[[Command], list[tuple]]] = {
-            CommandKind.NEW: self._new,
-            CommandKind.CANCEL: self._cancel,
-            CommandKind.REDUCE: self._reduce,
-            CommandKind.REPLACE: self._replace,
-        }
 
     # -- commands in, events out ----------------------------------------------------------------
 
@@ -141,292 +78,103 @@ class Reference(MatchingEngine):
     def _events_of(self, command: Command) -> list[tuple]:
         """Carry one command out and return its events, numbered and closed."""
         self._sequence = command.sequence
-        reason = self._why_rejected(command)
+        run = Execution(self._venue, command)
+        reason = why_rejected(self._venue, command)
         if reason is None:
-            events = self._steps[command.kind](command)
+            carry_out(run)
         else:
-            events = [self._rejected(command, reason)]
+            reject(run, reason)
         closed = []
-        for index, event in enumerate(events):
-            last = LAST_BIT if index == len(events) - 1 else 0
+        for index, event in enumerate(run.events):
+            last = LAST_BIT if index == len(run.events) - 1 else 0
             closed.append((*event[:10], index, event[10], event[11] | last, event[12]))
         return closed
-
-    # -- checks, in the order of the contract ---------------------------------------------------
-
-    def _why_rejected(self, command: Command) -> Reason | None:
-        """Return the reason of the first check that fails, or None."""
-        if command.kind not in KINDS:
-            return Reason.UNKNOWN_KIND
-        if command.kind not in self._steps:
-            return Reason.UNSUPPORTED
-        if command.symbol >= self.symbols_max:
-            return Reason.UNKNOWN_SYMBOL
-        if command.order_id == 0:
-            return Reason.BAD_ID
-        if command.kind == CommandKind.NEW:
-            return self._why_new_rejected(command)
-        return self._why_change_rejected(command)
-
-    def _why_new_rejected(self, command: Command) -> Reason | None:
-        lowest_price = 0 if command.order_type == OrderType.MARKET else 1
-        checks = (
-            (command.side in SIDES, Reason.BAD_SIDE),
-            (command.order_type in ORDER_TYPES, Reason.BAD_ORDER_TYPE),
-            (command.tif in TIFS, Reason.BAD_TIF),
-            (command.stp in STPS, Reason.BAD_STP),
-            (command.flags <= FLAGS_MAX, Reason.BAD_FLAGS),
-            (command.quantity >= 1, Reason.BAD_QUANTITY),
-            (
-                command.order_type > OrderType.MARKET or command.price >= lowest_price,
-                Reason.BAD_PRICE,
-            ),
-            (
-                command.order_type > OrderType.MARKET or command.stop_price == 0,
-                Reason.BAD_STOP_PRICE,
-            ),
-            (0 <= command.display_quantity <= command.quantity, Reason.BAD_DISPLAY_QUANTITY),
-            (0 <= command.min_quantity <= command.quantity, Reason.BAD_MIN_QUANTITY),
-            (command.order_type in (OrderType.LIMIT, OrderType.MARKET), Reason.UNSUPPORTED),
-            (command.tif in (TimeInForce.GTC, TimeInForce.IOC), Reason.UNSUPPORTED),
-            (command.stp == SelfTradePrevention.NONE, Reason.UNSUPPORTED),
-            (command.flags == 0, Reason.UNSUPPORTED),
-            (command.display_quantity == 0, Reason.UNSUPPORTED),
-            (command.min_quantity == 0, Reason.UNSUPPORTED),
-            ((command.symbol, command.order_id) not in self._live, Reason.DUPLICATE_ID),
-            (not _may_rest(command) or len(self._live) < self.orders_max, Reason.BOOK_FULL),
-        )
-        return next((reason for holds, reason in checks if not holds), None)
-
-    def _why_change_rejected(self, command: Command) -> Reason | None:
-        if command.kind != CommandKind.CANCEL and command.quantity < 1:
-            return Reason.BAD_QUANTITY
-        if command.kind == CommandKind.REPLACE and command.price < 1:
-            return Reason.BAD_PRICE
-        order = self._live.get((command.symbol, command.order_id))
-        if order is None or order.owner != command.owner:
-            return Reason.UNKNOWN_ORDER
-        renames = command.kind == CommandKind.REPLACE and command.ref not in (0, command.order_id)
-        if renames and (command.symbol, command.ref) in self._live:
-            return Reason.DUPLICATE_ID
-        return None
-
-    # -- what each command does -----------------------------------------------------------------
-
-    def _new(self, command: Command) -> list[tuple]:
-        order = Order(
-            command.order_id,
-            command.symbol,
-            command.side,
-            command.price,
-            command.quantity,
-            command.owner,
-        )
-        accepted = self._event(command, EventKind.ACCEPTED, order, quantity=order.quantity)
-        unbounded = command.order_type == OrderType.MARKET and command.price == 0
-        trades = self._match(command, order, None if unbounded else order.price)
-        if order.quantity == 0:
-            return [accepted, *trades]
-        if _may_rest(command):
-            self._rest(order)
-            return [accepted, *trades]
-        market = command.order_type == OrderType.MARKET
-        reason = Reason.MARKET_RESIDUE if market else Reason.IOC_RESIDUE
-        return [accepted, *trades, self._gone(command, order, reason)]
-
-    def _cancel(self, command: Command) -> list[tuple]:
-        order = self._live[command.symbol, command.order_id]
-        self._remove(order)
-        return [self._gone(command, order, Reason.REQUESTED)]
-
-    def _reduce(self, command: Command) -> list[tuple]:
-        order = self._live[command.symbol, command.order_id]
-        if command.quantity >= order.quantity:
-            self._remove(order)
-            return [self._gone(command, order, Reason.REDUCED_TO_ZERO)]
-        order.quantity -= command.quantity
-        return [
-            self._event(
-                command, EventKind.REDUCED, order, command.quantity, reason=Reason.REQUESTED
-            )
-        ]
-
-    def _replace(self, command: Command) -> list[tuple]:
-        order = self._live[command.symbol, command.order_id]
-        old_id, old_quantity = order.order_id, order.quantity
-        keeps = command.price == order.price and command.quantity <= order.quantity
-        if not keeps:
-            self._remove(order)
-        else:
-            del self._live[order.symbol, order.order_id]
-        order.order_id = command.ref or order.order_id
-        order.price, order.quantity = command.price, command.quantity
-        replaced = self._event(
-            command,
-            EventKind.REPLACED,
-            order,
-            order.quantity,
-            other_id=old_id,
-            other_remaining=old_quantity,
-            reason=Reason.PRIORITY_KEPT if keeps else Reason.PRIORITY_LOST,
-        )
-        if keeps:
-            self._live[order.symbol, order.order_id] = order
-            return [replaced]
-        trades = self._match(command, order, order.price)
-        if order.quantity:
-            self._rest(order)
-        return [replaced, *trades]
-
-    def _match(self, command: Command, taker: Order, limit: int | None) -> list[tuple]:
-        """Trade ``taker`` against the other side, up to ``limit``; return the trades."""
-        book = self._books[taker.symbol]
-        other_side = SELL if taker.side == BUY else BUY
-        trades = []
-        while taker.quantity:
-            best = book.best(other_side)
-            if best is None:
-                break
-            if limit is not None and (best > limit if taker.side == BUY else best < limit):
-                break
-            maker = book.queues[other_side][best][0]
-            quantity = min(taker.quantity, maker.quantity)
-            taker.quantity -= quantity
-            maker.quantity -= quantity
-            book.last_price = best
-            trades.append(
-                self._event(
-                    command,
-                    EventKind.TRADE,
-                    taker,
-                    quantity,
-                    other_id=maker.order_id,
-                    price=best,
-                    other_remaining=maker.quantity,
-                    other_owner=maker.owner,
-                )
-            )
-            if maker.quantity == 0:
-                self._remove(maker)
-        return trades
-
-    def _rest(self, order: Order) -> None:
-        """Put an order at the end of its queue."""
-        queues = self._books[order.symbol].queues[order.side]
-        queues.setdefault(order.price, []).append(order)
-        self._live[order.symbol, order.order_id] = order
-
-    def _remove(self, order: Order) -> None:
-        """Take an order out of its queue and out of the live orders."""
-        book = self._books[order.symbol]
-        queue = book.queues[order.side][order.price]
-        del queue[next(place for place, other in enumerate(queue) if other is order)]
-        if not queue:
-            del book.queues[order.side][order.price]
-        del self._live[order.symbol, order.order_id]
-
-    # -- events ---------------------------------------------------------------------------------
-
-    def _event(
-        self,
-        command: Command,
-        kind: EventKind,
-        order: Order,
-        quantity: int,
-        *,
-        other_id: int = 0,
-        price: int | None = None,
-        other_remaining: int = 0,
-        other_owner: int = 0,
-        reason: Reason = Reason.NONE,
-    ) -> tuple:
-        """Return an event without its index, which the end of the command sets."""
-        return (
-            command.sequence,
-            command.time_ns,
-            order.order_id,
-            other_id,
-            order.price if price is None else price,
-            quantity,
-            order.quantity,
-            other_remaining,
-            order.owner,
-            other_owner,
-            order.symbol,
-            kind | order.side << 6,
-            reason,
-        )
-
-    def _gone(self, command: Command, order: Order, reason: Reason) -> tuple:
-        """Return the event that ends an order: all that remained of it is cancelled."""
-        quantity, order.quantity = order.quantity, 0
-        return self._event(command, EventKind.CANCELLED, order, quantity, reason=reason)
-
-    def _rejected(self, command: Command, reason: Reason) -> tuple:
-        """Return the event that echoes a command which was not carried out."""
-        return (
-            command.sequence,
-            command.time_ns,
-            command.order_id,
-            command.ref,
-            command.price,
-            command.quantity,
-            0,
-            0,
-            command.owner,
-            0,
-            command.symbol,
-            EventKind.REJECTED | (command.side & 1) << 6,
-            reason,
-        )
 
     # -- looking inside -------------------------------------------------------------------------
 
     def orders(self, symbol: int) -> np.ndarray:
         """Return the live orders of a symbol; see ``MatchingEngine.orders``."""
         self.require_symbol(symbol)
-        book = self._books[symbol]
-        rows = [
-            _record(order)
-            for side in (BUY, SELL)
-            for price in book.prices(side)
-            for order in book.queues[side][price]
-        ]
-        return np.array(rows, ORDER)
+        return np.array([order.record() for order in self._venue.books[symbol].orders()], ORDER)
 
     def live_orders(self) -> np.ndarray:
-        """Return every live order of every symbol; the books without any are passed over."""
-        books = [self.orders(symbol) for symbol, book in enumerate(self._books) if any(book.queues)]
-        return np.concatenate(books) if books else np.zeros(0, ORDER)
+        """Return every live order of every symbol."""
+        return np.array([order.record() for order in self._venue.in_order()], ORDER)
 
     def order(self, symbol: int, order_id: int) -> np.void | None:
         """Return one live order, or None."""
         self.require_symbol(symbol)
-        order = self._live.get((symbol, order_id))
-        return None if order is None else np.array([_record(order)], ORDER)[0]
+        order = self._venue.live.get((symbol, order_id))
+        return None if order is None else np.array([order.record()], ORDER)[0]
+
+    def detail(self, symbol: int, order_id: int) -> np.void | None:
+        """Return all that is known of one live order, or None."""
+        self.require_symbol(symbol)
+        order = self._venue.live.get((symbol, order_id))
+        if order is None:
+            return None
+        rank = 0 if order.is_plain else self._arrival_ranks()[order.arrival]
+        return np.array([order.detail(rank)], DETAIL)[0]
+
+    def detail_records(self) -> np.ndarray:
+        """Return the details of all orders that have some, in the order of ``live_orders``."""
+        ranks = self._arrival_ranks()
+        rows = [
+            order.detail(ranks[order.arrival])
+            for order in self._venue.in_order()
+            if not order.is_plain
+        ]
+        return np.array(rows, DETAIL)
+
+    def _arrival_ranks(self) -> dict[int, int]:
+        """Return, of each arrival of an order with a detail, its rank from 1."""
+        arrivals = [order.arrival for order in self._venue.live.values() if not order.is_plain]
+        return {arrival: rank for rank, arrival in enumerate(sorted(arrivals), 1)}
 
     def depth(self, symbol: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the best price levels of both sides."""
+        """Return the best price levels of both sides, as displayed."""
         self.require_symbol(symbol)
-        book = self._books[symbol]
+        book = self._venue.books[symbol]
         sides = []
         for side in (BUY, SELL):
             rows = [
-                (price, len(queue), sum(order.quantity for order in queue))
+                (price, len(queue), sum(order.shown for order in queue))
                 for price in book.prices(side)[:levels]
                 for queue in [book.queues[side][price]]
             ]
             sides.append(np.array(rows, LEVEL))
         return sides[0], sides[1]
 
+    def indicative(self, symbol: int) -> Indicative:
+        """Return what a call auction of this symbol would do now."""
+        self.require_symbol(symbol)
+        return clearing(self._venue.books[symbol])
+
     def symbol_records(self) -> np.ndarray:
-        """Return the symbols that have traded."""
+        """Return the symbols that have traded or are in another state than the continuous."""
         rows = [
-            (symbol, 0, 0, book.last_price)
-            for symbol, book in enumerate(self._books)
-            if book.last_price
+            (symbol, book.state, 0, book.last_price)
+            for symbol, book in enumerate(self._venue.books)
+            if book.last_price or book.state != TradingState.CONTINUOUS
         ]
         return np.array(rows, SYMBOL)
+
+    def band_records(self) -> np.ndarray:
+        """Return the symbols with a reference price or a collar."""
+        rows = [
+            (symbol, 0, book.reference, book.low, book.high)
+            for symbol, book in enumerate(self._venue.books)
+            if book.reference or book.low or book.high
+        ]
+        return np.array(rows, BAND)
+
+    def owner_records(self) -> np.ndarray:
+        """Return the owners with risk limits."""
+        rows = [
+            (owner, limits.quantity, limits.live_orders, limits.killed, limits.notional)
+            for owner, limits in sorted(self._venue.owners.items())
+        ]
+        return np.array(rows, OWNER)
 
     @property
     def last_sequence(self) -> int:
@@ -437,46 +185,110 @@ class Reference(MatchingEngine):
         """Return the events that wait for the next call."""
         return np.array(self._waiting, EVENT)
 
-    def check(self) -> None:
-        """Look at every invariant; raises BrokenInvariant."""
-        queued = [
-            (side, price, order)
-            for book in self._books
-            for side in (BUY, SELL)
-            for price, queue in book.queues[side].items()
-            for order in queue or _broken(f"price {price} has an empty queue")
-        ]
-        for side, price, order in queued:
-            if (order.side, order.price) != (side, price):
-                _broken(f"order {order.order_id} stands at the wrong price or side")
-            if not 1 <= order.quantity <= QUANTITY_MAX:
-                _broken(f"order {order.order_id} has quantity {order.quantity}")
-            if self._live.get((order.symbol, order.order_id)) is not order:
-                _broken(f"order {order.order_id} is queued and not live")
-        if len(queued) != len(self._live) or len(queued) > self.orders_max:
-            _broken(f"{len(queued)} orders are queued, {len(self._live)} are live")
-        for symbol, book in enumerate(self._books):
-            bid, ask = book.best(BUY), book.best(SELL)
-            if bid is not None and ask is not None and bid >= ask:
-                _broken(f"symbol {symbol} is crossed: bid {bid}, ask {ask}")
-
-    def _restore(
-        self, orders: np.ndarray, symbols: np.ndarray, undelivered: np.ndarray, last_sequence: int
-    ) -> None:
-        for order_id, price, quantity, owner, symbol, side, _ in orders.tolist():
-            self._rest(Order(order_id, symbol, side, price, quantity, owner))
-        for symbol, _, _, last_price in symbols.tolist():
-            self._books[symbol].last_price = last_price
+    def _restore(self, contents: Contents, undelivered: np.ndarray, last_sequence: int) -> None:
+        details = iter(contents.details)
+        for record in contents.orders:
+            flags = int(record["flags"])
+            self._venue.add(_detailed(next(details)) if flags & HAS_DETAIL else _plain(record))
+        self._venue.arrivals = len(contents.details)
+        for symbol, state, _, last_price in contents.symbols.tolist():
+            book = self._venue.books[symbol]
+            book.state, book.last_price = state, last_price
+        for symbol, _, reference, low, high in contents.bands.tolist():
+            book = self._venue.books[symbol]
+            book.reference, book.low, book.high = reference, low, high
+        for owner, *limits in contents.owners.tolist():
+            self._venue.owners[owner] = Limits(*limits)
+        for book in self._venue.books:
+            book.ran_out = True  # nobody knows
         self._waiting = undelivered.tolist()
         self._sequence = last_sequence
 
+    # -- invariants -----------------------------------------------------------------------------
 
-def _may_rest(command: Command) -> bool:
-    return command.order_type == OrderType.LIMIT and command.tif == TimeInForce.GTC
+    def check(self) -> None:
+        """Look at every invariant; raises BrokenInvariant."""
+        queued = 0
+        for symbol, book in enumerate(self._venue.books):
+            orders = book.orders()
+            queued += len(orders)
+            for order in orders:
+                if self._venue.live.get((symbol, order.order_id)) is not order:
+                    _broken(f"order {order.order_id} waits in symbol {symbol} and is not live")
+            _check_book(symbol, book)
+        if queued != len(self._venue.live) or queued > self.orders_max:
+            _broken(f"{queued} orders are queued, {len(self._venue.live)} are live")
+        for owner, limits in self._venue.owners.items():
+            if limits.is_empty:
+                _broken(f"owner {owner} is remembered for nothing")
+        if len(self._venue.owners) > self.owners_max:
+            _broken(f"{len(self._venue.owners)} owners are remembered, not {self.owners_max}")
 
 
-def _record(order: Order) -> tuple:
-    return (order.order_id, order.price, order.quantity, order.owner, order.symbol, order.side, 0)
+def _check_book(symbol: int, book: Book) -> None:
+    """Look at one book."""
+    for side in (BUY, SELL):
+        for price, queue in book.queues[side].items():
+            for order in queue or _broken(f"price {price} has an empty queue"):
+                if (order.side, order.price, order.place) != (side, price, Place.BOOK):
+                    _broken(f"order {order.order_id} stands at the wrong price or side")
+    for place in (Place.ALL_OR_NONE, Place.AUCTION, Place.STOP):
+        waiting = {
+            Place.ALL_OR_NONE: book.all_or_none,
+            Place.AUCTION: book.auction,
+            Place.STOP: book.stops,
+        }[place]
+        for order in waiting:
+            if order.place != place or order.shown:
+                _broken(f"order {order.order_id} waits in the wrong place, or shows itself")
+    for order in book.orders():
+        _check_order(order)
+    if book.state == TradingState.CONTINUOUS:
+        _check_continuous(symbol, book)
+
+
+def _check_order(order: Order) -> None:
+    """Look at one order."""
+    name, limit = f"order {order.order_id}", order.display_quantity or QUANTITY_MAX
+    if not 1 <= order.quantity <= QUANTITY_MAX:
+        _broken(f"{name} has quantity {order.quantity}")
+    if order.place == Place.BOOK and not 1 <= order.shown <= min(order.quantity, limit):
+        _broken(f"{name} shows {order.shown} of {order.quantity}, {limit} at most")
+    if order.place == Place.BOOK and order.reserve and not order.display_quantity:
+        _broken(f"{name} has a reserve of {order.reserve} and is no iceberg")
+    is_stop, is_market = order.order_type >= OrderType.STOP, order.order_type == OrderType.MARKET
+    if is_stop != (order.place == Place.STOP) or is_market != (order.place == Place.AUCTION):
+        _broken(f"{name} of type {order.order_type} waits in place {order.place}")
+    if is_stop != (order.stop_price > 0) or (order.distance and not is_stop):
+        _broken(f"{name} of type {order.order_type} has the trigger {order.stop_price}")
+    if order.place == Place.ALL_OR_NONE and not order.flags & Flag.ALL_OR_NONE:
+        _broken(f"{name} waits to fill whole and need not")
+    if not (0 if is_stop or is_market else 1) <= order.price <= PRICE_MAX:
+        _broken(f"{name} has price {order.price}")
+    if order.min_quantity and not is_stop:
+        _broken(f"{name} still has a minimum of {order.min_quantity}")
+
+
+def _check_continuous(symbol: int, book: Book) -> None:
+    """Look at what holds in the continuous state only."""
+    bid, ask = book.best(BUY), book.best(SELL)
+    if bid is not None and ask is not None and bid >= ask:
+        _broken(f"symbol {symbol} is crossed: bid {bid}, ask {ask}")
+    if book.auction:
+        _broken(f"symbol {symbol} has {len(book.auction)} market orders that wait for no auction")
+    if triggered_stops(book) and not book.ran_out:
+        _broken(f"symbol {symbol} has triggered stops that did not run")
+
+
+def _plain(record: np.void) -> Order:
+    """Return the order without a detail that a record tells of."""
+    order_id, price, quantity, owner, symbol, side, _ = record.item()
+    return Order(order_id, symbol, side, price, quantity, owner, shown=quantity)
+
+
+def _detailed(record: np.void) -> Order:
+    """Return the order that a detail tells of."""
+    return Order(**dict(zip(DETAIL.fields or (), record.item(), strict=True)))
 
 
 def _broken(what: str) -> NoReturn:
