@@ -334,6 +334,7 @@ class Play:
         KIND[/REASON] ID side QUANTITY@PRICE [left REMAINING] [by OWNER] [in SYMBOL]
         TRADE ID side QUANTITY@PRICE left REMAINING, ID left REMAINING
         REPLACED/REASON ID side QUANTITY@PRICE was ID QUANTITY
+        REDUCED/SELF_TRADE ID side QUANTITY@PRICE left REMAINING against ID
         AUCTION VOLUME@PRICE [surplus N side] · STATE NEW from OLD [reference PRICE] · DONE COUNT
 
     The ACCEPTED of a NEW is the contract's and not written down; ``REJECTED REASON`` stands for the
@@ -462,8 +463,11 @@ def told_of(events, command):
     """Return events as lines of a script; a field without a place there is put at the end."""
     lines = []
     for event in events:
-        fields = {name: int(event[name]) for name in TOLD}
         kind = EventKind(int(event["kind"]) & ~(SIDE_BIT | LAST_BIT)).name
+        fields = {name: int(event[name]) for name in TOLD}
+        for name in ("order_id", "owner"):
+            if kind in OF_THE_COMMAND and fields[name] == command[name]:
+                del fields[name]
         side = "sell" if event["kind"] & SIDE_BIT else "buy"
         reason = Reason(int(event["reason"]))
         joint = " " if kind == "REJECTED" else "/"
@@ -478,6 +482,7 @@ def told_of(events, command):
 
 TOLD = ("order_id", "other_id", "price", "quantity", "remaining", "other_remaining", "owner")
 TOLD += ("other_owner",)
+OF_THE_COMMAND = ("DONE", "STATE")  # its order_id and owner, whatever they are
 
 
 def _order_told(kind, side, fields):
@@ -498,11 +503,14 @@ def _order_told(kind, side, fields):
     usual = quantity if kind in WHOLE_AT_FIRST else 0 if kind in NOTHING_LEFT else None
     text += ("" if left == usual else f" left {left}") + ("" if owner == 1 else f" by {owner}")
     if kind == "TRADE":
-        other, owner = take("other_owner"), owner
+        other = take("other_owner")
         text += f", {take('other_id')} left {take('other_remaining')}"
         text += "" if other == 1 else f" by {other}"
     elif kind == "REPLACED":
         text += f" was {take('other_id')} {take('other_remaining')}"
+    elif kind == "REDUCED" and fields["other_id"]:
+        other = take("other_owner")
+        text += f" against {take('other_id')}" + ("" if other == 1 else f" by {other}")
     elif kind == "REJECTED":
         text += f" ref {take('other_id')}"
     return text

@@ -437,7 +437,7 @@ def test_stop_that_triggers_on_the_wrong_side_of_its_price(play, side, other, tr
         {other} 4 1@{trigger}
         {side} 5 1@{trigger}
           TRADE 5 {side} 1@{trigger} left 0, 4 left 0
-          TRIGGERED/STOP 3 {side} 1@0
+          TRIGGERED/STOP 3 {side} 1@{trigger}
           CANCELLED/MARKET_RESIDUE 3 {side} 1@0
     """)
 
@@ -458,7 +458,7 @@ def test_stop_that_is_cancelled_or_filled_still_triggers(play):
         sell 5 3@101
         buy 6 1@101
           TRADE 6 buy 1@101 left 0, 5 left 2
-          TRIGGERED/STOP 4 buy 2@102
+          TRIGGERED/STOP 4 buy 2@101
           TRADE 4 buy 2@101 left 0, 5 left 0
         orders:
         sell 7 1@101
