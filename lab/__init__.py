@@ -10,6 +10,7 @@ The door for notebooks::
     lab.results("matching_latency")               # what was run before, the newest first
     lab.compare(before, after)                    # what changed, beside what differed
     lab.report(result)                            # one page that someone else can repeat
+    lab.book("balanced")                          # an order book, step by step, forward and back
 
 Measured code never runs in the caller's process. ``import lab`` loads neither Numba nor
 matplotlib; each function loads what it needs when it is called.
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from lab.measure.comparison import SideBySide
     from lab.measure.result import Result
 
-__all__ = ["compare", "panel", "report", "results", "run"]
+__all__ = ["book", "compare", "panel", "report", "results", "run"]
 
 
 def panel(name: str, **settings: Any) -> Widget:
@@ -51,6 +52,32 @@ def panel(name: str, **settings: Any) -> Widget:
     from lab.panels import panel
 
     return panel(name, **settings)
+
+
+def book(source: Any = "balanced", *, engine: str = "price_ladder", symbol: int = 0) -> Widget:
+    """Return a view of an order book that goes through commands, forward and back.
+
+    Parameters
+    ----------
+    source
+        A recorded day's LOBSTER file · a flow of ``lab.workloads.order_flow``, or the name of one ·
+        a worked example of ``lab.books`` · commands as ``lab.books.lines`` has them, such as
+        ``"sell 30 at 101, buy 20 at 101"``.
+    engine
+        Who carries the commands out: a name in the registry of matching engines.
+    symbol
+        Whose book is shown first.
+
+    Raises
+    ------
+    engines.errors.InputError
+        The source cannot be gone through, or there is no such engine.
+    """
+    from lab.books.source import course_of
+    from lab.books.steps import Steps
+    from lab.panels.book import BookView
+
+    return BookView(Steps(course_of(source), engine), symbol)
 
 
 def run(name: str, *, size: str | None = None, **parameters: Any) -> Result:

@@ -133,3 +133,41 @@ class Frame:
     traded: Mapping[int, int] = field(default_factory=dict)
     ended: Mapping[int, int] = field(default_factory=dict)
     triggered: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Point:
+    """What an auction would find at one price: lots that would buy and lots that would sell."""
+
+    price: int
+    demand: int
+    supply: int
+
+    @property
+    def volume(self) -> int:
+        """How many lots would trade."""
+        return min(self.demand, self.supply)
+
+    @property
+    def surplus(self) -> int:
+        """How many lots would find nobody: above 0 to buy, below 0 to sell."""
+        return self.demand - self.supply
+
+
+@dataclass(frozen=True)
+class Curves:
+    """An auction's demand and supply.
+
+    Attributes
+    ----------
+    points
+        The highest price first.
+    price
+        The auction's price, 0 for none.
+    reference
+        The reference price, 0 for none.
+    """
+
+    points: tuple[Point, ...]
+    price: int = 0
+    reference: int = 0

@@ -103,6 +103,11 @@ def table(events: np.ndarray, caption: str = "") -> Table:
     return Table(caption, list(HEADINGS), rows, names=3)
 
 
+def prices_of(events: np.ndarray) -> set[int]:
+    """Return the prices at which events happened."""
+    return set(events["price"].tolist()) - {0}
+
+
 def _plain(events: np.ndarray) -> list[_Event]:
     kinds = event_kinds(events)
     fields = ("order_id", "other_id", "price", "quantity", "remaining", "other_remaining", "reason")

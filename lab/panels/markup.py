@@ -48,6 +48,11 @@ STYLE = """<style>
 .exchange-lab .copy button { font-size: 12px; padding: 1px 8px; cursor: pointer;
   color: var(--jp-ui-font-color1, #202124); background: var(--jp-layout-color2, #f4f5f6);
   border: 1px solid var(--jp-border-color1, #c0c0c0); }
+.exchange-lab .figure.wide { max-width: 940px; }
+.exchange-lab .said { padding: 2px 0; font-size: 14px; }
+.exchange-lab .said code { font-size: 14px; font-weight: 600; background: transparent; }
+.exchange-lab .events { max-width: 940px; min-height: 112px; max-height: 168px;
+  overflow: auto; }
 .exchange-lab-fold .jupyter-widget-Collapse-contents
   { padding: 2px 0 !important; border: 0 !important; }
 .exchange-lab-fold .jupyter-widget-Collapse-header { padding: 2px 6px !important; }
@@ -93,6 +98,29 @@ def verdict(result: Result) -> str:
     """Return the verdict, marked in colour and in words."""
     shaky = "" if result.verdict.stable else " shaky"
     return _framed(f'<div class="verdict{shaky}">{escape(tables.verdict(result))}</div>')
+
+
+def said(place: str, command: str) -> str:
+    """Return a command as it was given, with its number."""
+    return _framed(
+        f'<div class="said"><span class="quiet">{escape(place)}</span> '
+        f"<code>{escape(command)}</code></div>"
+    )
+
+
+def listed(table_html: str, rest: str) -> str:
+    """Return a table that scrolls where it is long, and what it leaves out."""
+    more = f'<div class="quiet">{escape(rest)}</div>' if rest else ""
+    return _framed(f'<div class="events">{table_html}{more}</div>')
+
+
+def drawing(svg: str, alt: str) -> str:
+    """Return a drawing as an image with its alternative text."""
+    data = base64.b64encode(svg.encode()).decode()
+    return _framed(
+        f'<div class="figure wide"><img alt="{escape(alt)}" '
+        f'src="data:image/svg+xml;base64,{data}"></div>'
+    )
 
 
 def problem(text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lab.books.book import ALL_OR_NONE, AUCTION, STOP, Frame, Order
+from lab.books.book import ALL_OR_NONE, AUCTION, BOOK, STOP, Frame, Order
 from lab.plots.labels import Box, text_size
 from lab.plots.marks import Block, Mark, Stroke, Words, crossed, hatched
 from lab.plots.styles import GRID, INK, SOFT_INK, lighter
@@ -19,6 +19,8 @@ ROW = 25.0
 _BLOCK = 20.0  # high
 _LEAST = 17.0  # wide: two digits
 _BETWEEN = 2.0
+_LOT_MOST = 2.6  # points
+_TOTAL = 22.0  # what a level's sum needs behind its queue
 _TICKS_MOST = 14  # more are not drawn where nobody stands
 
 
@@ -68,7 +70,7 @@ def rows_of(frames: Sequence[Frame]) -> list[Row]:
     prices = sorted({price for frame in frames for price in frame.book.prices()}, reverse=True)
     if prices and prices[0] - prices[-1] < _TICKS_MOST:
         prices = list(range(prices[0], prices[-1] - 1, -1))
-    rows = [Row(f"{price:,}", price, ("book", True, price)) for price in prices]
+    rows = [Row(f"{price:,}", price, (BOOK, True, price)) for price in prices]
     waiting = {_key(order) for frame in frames for order in frame.book.waiting}
     return rows + [Row(_label(key), 0, key) for key in sorted(waiting, key=_waiting_rank)]
 
@@ -107,20 +109,18 @@ def pen_for(
     start = widest + 8.0
     room = (wide - start) / 2 - 4.0 if both_ways else wide - start
     sides: tuple[bool | None, ...] = (True, False) if both_ways else (None,)
-    queues = [queue_in(frame, row, side) for frame in frames for row in rows for side in sides]
-    lot = 1.5
-    while lot > 0.01 and any(_width(queue, lot) > room for queue in queues):
+    queues = [
+        (frame, queue_in(frame, row, side)) for frame in frames for row in rows for side in sides
+    ]
+    lot, most = _LOT_MOST, room - (0.0 if both_ways else _TOTAL)
+    while lot > 0.01 and any(_width(*queue, lot) > most for queue in queues):
         lot *= 0.9
     return Pen(start, room, lot, size)
 
 
-def _width(queue: Sequence[Order], lot: float) -> float:
-    shown = sum(max(order.quantity * lot, _LEAST) for order in queue if not order.hidden)
-    parts = [order for order in queue if order.hidden]
-    shown += sum(
-        max(order.shown * lot, _LEAST) + max(order.hidden * lot, _LEAST) for order in parts
-    )
-    return shown + _BETWEEN * max(len(queue) - 1, 0)
+def _width(frame: Frame, queue: Sequence[Order], lot: float) -> float:
+    parts = (lots for order in queue for _, lots, _ in _parts(frame, order))
+    return sum(max(lots * lot, _LEAST) for lots in parts) + _BETWEEN * max(len(queue) - 1, 0)
 
 
 def queue_marks(
@@ -173,7 +173,7 @@ def _block(
 ) -> Iterator[Mark]:
     """Draw one part of an order."""
     colour = BUY if order.is_buy else SELL
-    waits = order.place != "book"
+    waits = order.place != BOOK
     own = order.order_id in frame.own
     solid = own and kind == "shown" and gone not in ("traded", "ended")
     fill = colour if solid else "#ffffff" if waits or gone else lighter(colour, 0.82)
@@ -188,21 +188,21 @@ def _block(
         middle = (box.bottom + box.top) / 2
         yield Stroke(((box.left, middle), (box.right, middle)), colour, 1.6)
     ink = "#ffffff" if solid else INK
-    yield from _written(f"{lots:,}", f"#{order.order_id}", box, size, ink, solid)
+    backing = "#ffffff" if kind == "hidden" or gone in ("traded", "ended") else ""
+    yield from _written(f"{lots:,}", f"#{order.order_id}", box, size, ink, backing)
     if gone == "triggered":
         yield Block(box, "none", INK, 1.8)
 
 
 def _written(
-    lots: str, order_id: str, box: Box, size: float, ink: str, is_solid: bool
+    lots: str, order_id: str, box: Box, size: float, ink: str, backing: str
 ) -> Iterator[Mark]:
     """Write a block's lots and, under them and smaller, whose they are."""
     x, y = box.middle
     small = 0.72 * size
-    backing = None if is_solid else "#ffffff"
     for text, letters, lift, colour in (
         (lots, size, 4.2, ink),
-        (order_id, small, -5.2, ink if is_solid else SOFT_INK),
+        (order_id, small, -5.2, SOFT_INK if ink == INK else ink),
     ):
         wide = text_size(text, letters, True)[0]
         if wide > box.right - box.left - 1:
@@ -218,17 +218,38 @@ def frame_marks(
     """Draw a frame's rows downwards from ``top``, its title aside."""
     y = top
     was_book = True
-    for row in rows:
+    for row, below in zip(rows, [*rows[1:], None], strict=True):
         if was_book and not row.price:
             was_book = False
             y -= 4.0
             yield Words(left, y - 6, _waiting_title(rows), pen.size * 0.85, SOFT_INK, side="left")
             y -= 13.0
         middle = y - ROW / 2
-        yield Stroke(((left, y - ROW), (left + wide, y - ROW)), GRID, 0.7)
+        skips = below is not None and row.price - below.price > 1 and below.price > 0
+        ink, width = (SOFT_INK, 0.9) if skips else (GRID, 0.7)
+        yield Stroke(((left, y - ROW), (left + wide, y - ROW)), ink, width, dashed=skips)
         yield from _label_marks(frame, row, pen, left, middle)
-        yield from queue_marks(frame, queue_in(frame, row), pen, left + pen.start, middle)
+        queue = queue_in(frame, row)
+        yield from queue_marks(frame, queue, pen, left + pen.start, middle)
+        yield from _total(frame, queue, pen, left + pen.start, middle)
         y -= ROW
+
+
+def _total(
+    frame: Frame, queue: Sequence[Order], pen: Pen, start: float, middle: float
+) -> Iterator[Mark]:
+    """Write what a level of several orders shows in all, before anything is taken."""
+    if len(queue) > 1 and queue[0].place == BOOK and not _is_merged(frame, queue):
+        x = start + _width(frame, queue, pen.lot) + 5.0
+        total = sum(order.shown for order in queue)
+        sum_ = Words(x, middle, f"Σ {total:,}", pen.size * 0.9, SOFT_INK, side="left")
+        if x + sum_.width() < start + pen.room + 4.0:
+            yield sum_
+
+
+def _is_merged(frame: Frame, queue: Sequence[Order]) -> bool:
+    """Whether the queue also holds orders that came in after others had gone."""
+    return any(order.order_id in frame.own and order.order_id in frame.traded for order in queue)
 
 
 def _waiting_title(rows: Sequence[Row]) -> str:

@@ -74,9 +74,9 @@ def _drawn(
     heads = [wrapped(_titled(frame), size, wide, bold=True, most=2) for frame in frames]
     body = height_of(rows) + _HEAD * max(map(len, heads)) + 10.0
     # the header's height is known only once it is written: a trial sheet tells
-    trial = Sheet((width, FULL[1]), title, [notes])
+    trial = Sheet((width, FULL[1]), title, [notes], scale=1.0)
     height = (trial.height - trial.top) + body + 12.0
-    sheet = Sheet((width, height / _POINTS), title, [notes])
+    sheet = Sheet((width, height / _POINTS), title, [notes], scale=1.0)
     pen = pen_for(frames, rows, wide, size)
     marks: list[Mark] = []
     for index, (frame, head) in enumerate(zip(frames, heads, strict=True)):

@@ -58,12 +58,21 @@ class Sheet:
         The finding.
     notes
         Lines under it: what was measured, and what cannot be told.
+    scale
+        Of letters and lines, for a sheet that is low because it holds little; by default from its
+        size.
     """
 
-    def __init__(self, size: tuple[float, float], title: str, notes: Sequence[str]) -> None:
+    def __init__(
+        self,
+        size: tuple[float, float],
+        title: str,
+        notes: Sequence[str],
+        scale: float | None = None,
+    ) -> None:
         self.width, self.height = size[0] * _POINTS, size[1] * _POINTS
         shrink = min(size[0] / FULL[0], size[1] / FULL[1], 1.0)
-        self.scale = 0.44 + 0.56 * shrink
+        self.scale = scale or 0.44 + 0.56 * shrink
         self.figure = Figure(figsize=size, facecolor="white")
         self.margin = 12 * self.scale
         self.top = self.height - 10 * self.scale
