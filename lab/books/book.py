@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 BOOK, STOP, ALL_OR_NONE, AUCTION = "book", "stop", "all-or-none", "auction only"
+INCOMING = "incoming"
+"""An order that is drawn beside the book because it is about to come in."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Order:
     shown
         What others see of it.
     place
-        Where it waits: in the ``BOOK``, or outside as ``STOP``, ``ALL_OR_NONE`` or ``AUCTION``.
+        Where it waits: in the ``BOOK``, or outside as ``STOP``, ``ALL_OR_NONE``,
+        ``AUCTION`` or, in a picture only, ``INCOMING``.
     """
 
     order_id: int

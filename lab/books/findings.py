@@ -58,7 +58,8 @@ def _stops(events: np.ndarray, kinds: np.ndarray, last_price: int) -> str:
         return ""
     first, last = last_price or int(trades["price"][0]), int(trades["price"][-1])
     count = "One stop goes" if len(triggered) == 1 else f"{_numeral(len(triggered))} stops go"
-    return f"{count} off, and the price goes from {first:,} to {last:,}"
+    moves = "falls" if last < first else "rises" if last > first else "comes back"
+    return f"{count} off, and the price {moves} from {first:,} to {last:,}"
 
 
 def _slices(events: np.ndarray, kinds: np.ndarray) -> str:

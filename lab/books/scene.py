@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engines.errors import InputError
-from engines.messages import EventKind, event_kinds
+from engines.messages import CommandKind, EventKind, Side, event_kinds
 from lab.books import words
-from lab.books.book import Book, Frame, Level
+from lab.books.book import INCOMING, Book, Frame, Order
 from lab.books.findings import finding, finding_of_choices
 from lab.books.lines import commands_of, line_of
 from lab.books.look import look
@@ -158,9 +158,11 @@ class Scene:
         """Return the common book, then each choice's with what is gone still in its place."""
         own = set().union(*(turn.own() for turn in self.turns))
         titles = _differing([turn.line for turn in self.turns])
-        frames = [Frame("before", self.before, frozenset(own))]
+        first = self.turns[0]
+        frames = [Frame("before", _with_incoming(first.before, first.command), frozenset(own))]
         for title, turn in zip(titles, self.turns, strict=True):
-            frames.append(turn.frame(title, _both(turn.before, turn.after), own))
+            book = replace(_both(turn.before, turn.after), last_price=turn.after.last_price)
+            frames.append(turn.frame(title, _with_incoming(book, turn.command), own))
         return frames
 
     def _ipython_display_(self) -> None:
@@ -254,18 +256,28 @@ def _differing(lines: Sequence[str]) -> list[str]:
 
 
 def _both(before: Book, after: Book) -> Book:
-    """Return the book before with what came to it, so that what is gone can be marked."""
+    """Return the book before with what came to other orders' levels, so that nothing is missing."""
     known = {order.order_id for order in before.orders()}
-    sides = []
-    for old, new in ((before.bids, after.bids), (before.asks, after.asks)):
-        levels = {level.price: level for level in old}
-        for level in new:
-            came = tuple(order for order in level.orders if order.order_id not in known)
-            there = levels.get(level.price, Level(level.price, 0, 0, 0, ()))
-            levels[level.price] = replace(there, orders=there.orders + came)
-        sides.append(tuple(levels[price] for price in sorted(levels)))
     came = tuple(order for order in after.waiting if order.order_id not in known)
-    return replace(after, bids=sides[0][::-1], asks=sides[1], waiting=before.waiting + came)
+    return replace(before, waiting=before.waiting + came, state=after.state)
+
+
+def _with_incoming(book: Book, command: np.void) -> Book:
+    """Return a book with the order that a command brings drawn beside it."""
+    if command["kind"] != CommandKind.NEW:
+        return book
+    quantity = int(command["quantity"])
+    order = Order(
+        int(command["order_id"]),
+        command["side"] == Side.BUY,
+        int(command["price"]),
+        quantity,
+        quantity,
+        int(command["owner"]),
+        INCOMING,
+    )
+    waiting = tuple(other for other in book.waiting if other.order_id != order.order_id)
+    return replace(book, waiting=(order, *waiting))
 
 
 def _in_words(title: str, book: Book) -> str:
@@ -278,5 +290,9 @@ def _in_words(title: str, book: Book) -> str:
             for level in levels
         ]
         sides.append(f"{name} {', '.join(said) if said else 'none'}")
-    waiting = [f"#{order.order_id} {order.quantity} at {order.price:,}" for order in book.waiting]
+    waiting = [
+        f"#{order.order_id} {order.quantity} at "
+        + (f"{order.price:,}" if order.price else "any price")
+        for order in book.waiting
+    ]
     return f"{title}: {'; '.join(sides)}" + (f"; waiting {', '.join(waiting)}" if waiting else "")

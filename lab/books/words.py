@@ -224,7 +224,7 @@ _SENTENCES: dict[EventKind, Callable[[_Event], str]] = {
     EventKind.REPLACED: _replaced,
     EventKind.CANCELLED: _ended,
     EventKind.EXPIRED: _ended,
-    EventKind.TRIGGERED: lambda event: f"#{event.order_id} is let in: {event.why}",
+    EventKind.TRIGGERED: lambda event: f"#{event.order_id} goes off: {event.why}",
     EventKind.REJECTED: lambda event: f"#{event.order_id} is refused: {event.why}",
     EventKind.STATE: _state,
     EventKind.AUCTION: _auction,

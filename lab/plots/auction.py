@@ -221,9 +221,10 @@ def _ticks(most: int) -> list[int]:
 def show(told: ToldAuction) -> None:
     """Show an auction where a notebook's cell ends: figure, candidates, events, all in words."""
     before, after = told.scene.frames()
+    before, after = replace(before, title=before.book.state), replace(after, title="after it")
     notes = (
-        "demand: who would pay this price or more · supply: who would take it or less · "
-        f"crossed out: trades · engine {told.scene.engine}"
+        "demand: who would pay this price or more · supply: who would take this or less · "
+        "crossed out: trades"
     )
     png = to_png(auction(before, told.curves, after, told.title(), notes))
     show_parts(png, told.words(), told.tables())  # type: ignore[attr-defined]

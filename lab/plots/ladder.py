@@ -7,9 +7,9 @@ sell, and the place tells it too: sells stand above buys.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lab.books.book import ALL_OR_NONE, AUCTION, BOOK, STOP, Frame, Order
+from lab.books.book import ALL_OR_NONE, AUCTION, BOOK, INCOMING, STOP, Frame, Order
 from lab.plots.labels import Box, text_size
 from lab.plots.marks import Block, Mark, Stroke, Words, crossed, hatched
 from lab.plots.styles import GRID, INK, SOFT_INK, lighter
@@ -17,10 +17,11 @@ from lab.plots.styles import GRID, INK, SOFT_INK, lighter
 BUY, SELL = "#0067a8", "#c44f00"
 ROW = 25.0
 _BLOCK = 20.0  # high
-_LEAST = 17.0  # wide: two digits
 _BETWEEN = 2.0
+_CAPTION = 17.0  # over what waits
 _LOT_MOST = 2.6  # points
 _TOTAL = 22.0  # what a level's sum needs behind its queue
+_WIDE = 130.0  # a frame where sums and sides are named
 _TICKS_MOST = 14  # more are not drawn where nobody stands
 
 
@@ -64,6 +65,15 @@ class Pen:
     lot: float
     size: float
 
+    def wide(self, lots: int) -> float:
+        """Return how wide a block of so many lots is; two digits fit into any."""
+        return max(lots * self.lot, 1.95 * self.size)
+
+    def width(self, frame: Frame, queue: Sequence[Order]) -> float:
+        """Return how wide a queue is."""
+        parts = (lots for order in queue for _, lots, _ in _parts(frame, order))
+        return sum(map(self.wide, parts)) + _BETWEEN * max(len(queue) - 1, 0)
+
 
 def rows_of(frames: Sequence[Frame]) -> list[Row]:
     """Return the rows that frames need: levels, the highest price first, then what waits."""
@@ -88,7 +98,7 @@ def _label(key: tuple[str, bool, int]) -> str:
 
 def _waiting_rank(key: tuple[str, bool, int]) -> tuple:
     place, is_buy, price = key
-    places = (AUCTION, ALL_OR_NONE, STOP)
+    places = (INCOMING, AUCTION, ALL_OR_NONE, STOP)
     return places.index(place), -price
 
 
@@ -112,15 +122,11 @@ def pen_for(
     queues = [
         (frame, queue_in(frame, row, side)) for frame in frames for row in rows for side in sides
     ]
-    lot, most = _LOT_MOST, room - (0.0 if both_ways else _TOTAL)
-    while lot > 0.01 and any(_width(*queue, lot) > most for queue in queues):
-        lot *= 0.9
-    return Pen(start, room, lot, size)
-
-
-def _width(frame: Frame, queue: Sequence[Order], lot: float) -> float:
-    parts = (lots for order in queue for _, lots, _ in _parts(frame, order))
-    return sum(max(lots * lot, _LEAST) for lots in parts) + _BETWEEN * max(len(queue) - 1, 0)
+    most = room - (0.0 if both_ways or wide < _WIDE else _TOTAL)
+    pen = Pen(start, room, _LOT_MOST, size)
+    while pen.lot > 0.01 and any(pen.width(*queue) > most for queue in queues):
+        pen = replace(pen, lot=0.9 * pen.lot)
+    return pen
 
 
 def queue_marks(
@@ -130,7 +136,7 @@ def queue_marks(
     end = x + way * pen.room
     for place, order in enumerate(queue):
         parts = _parts(frame, order)
-        wide = sum(max(lots * pen.lot, _LEAST) for _, lots, _ in parts)
+        wide = sum(pen.wide(lots) for _, lots, _ in parts)
         if way * (end - x) < wide - 0.5:  # half a point is rounding
             yield Words(
                 x + way * 3,
@@ -141,10 +147,10 @@ def queue_marks(
                 side="left" if way > 0 else "right",
             )
             return
-        for kind, lots, is_gone in parts if way > 0 else parts:
-            x_next = x + way * max(lots * pen.lot, _LEAST)
+        for kind, lots, gone in parts:
+            x_next = x + way * pen.wide(lots)
             box = Box(min(x, x_next), y - _BLOCK / 2, max(x, x_next), y + _BLOCK / 2)
-            yield from _block(frame, order, kind, lots, is_gone, box, pen.size)
+            yield from _block(frame, order, kind, lots, gone, box, pen.size)
             x = x_next
         x += way * _BETWEEN
 
@@ -173,7 +179,7 @@ def _block(
 ) -> Iterator[Mark]:
     """Draw one part of an order."""
     colour = BUY if order.is_buy else SELL
-    waits = order.place != BOOK
+    waits = order.place not in (BOOK, INCOMING)
     own = order.order_id in frame.own
     solid = own and kind == "shown" and gone not in ("traded", "ended")
     fill = colour if solid else "#ffffff" if waits or gone else lighter(colour, 0.82)
@@ -217,22 +223,40 @@ def frame_marks(
 ) -> Iterator[Mark]:
     """Draw a frame's rows downwards from ``top``, its title aside."""
     y = top
-    was_book = True
-    for row, below in zip(rows, [*rows[1:], None], strict=True):
-        if was_book and not row.price:
-            was_book = False
-            y -= 4.0
-            yield Words(left, y - 6, _waiting_title(rows), pen.size * 0.85, SOFT_INK, side="left")
-            y -= 13.0
-        middle = y - ROW / 2
-        skips = below is not None and row.price - below.price > 1 and below.price > 0
+    levels = [row for row in rows if row.price]
+    for row, below in zip(levels, [*levels[1:], None], strict=True):
+        skips = below is not None and row.price - below.price > 1
         ink, width = (SOFT_INK, 0.9) if skips else (GRID, 0.7)
         yield Stroke(((left, y - ROW), (left + wide, y - ROW)), ink, width, dashed=skips)
-        yield from _label_marks(frame, row, pen, left, middle)
-        queue = queue_in(frame, row)
-        yield from queue_marks(frame, queue, pen, left + pen.start, middle)
-        yield from _total(frame, queue, pen, left + pen.start, middle)
+        yield from _row_marks(frame, row, pen, left, y - ROW / 2)
         y -= ROW
+    if wide > _WIDE:
+        yield from _side_names(frame, levels, left + wide, top)
+    waiting = [row for row in rows if not row.price]
+    if any(queue_in(frame, row) for row in waiting):
+        yield Words(left, y - 10, _waiting_title(rows), pen.size * 0.85, SOFT_INK, side="left")
+    y -= _CAPTION
+    for row in waiting:
+        if queue_in(frame, row):
+            yield Stroke(((left, y - ROW), (left + wide, y - ROW)), GRID, 0.7)
+            yield from _row_marks(frame, row, pen, left, y - ROW / 2)
+        y -= ROW
+
+
+def _row_marks(frame: Frame, row: Row, pen: Pen, left: float, middle: float) -> Iterator[Mark]:
+    queue = queue_in(frame, row)
+    yield from _label_marks(frame, row, pen, left, middle)
+    yield from queue_marks(frame, queue, pen, left + pen.start, middle)
+    yield from _total(frame, queue, pen, left + pen.start, middle)
+
+
+def _side_names(frame: Frame, levels: Sequence[Row], right: float, top: float) -> Iterator[Mark]:
+    """Name the sides where they begin: the highest sell, the lowest buy."""
+    prices = [row.price for row in levels]
+    for name, side, colour in (("sells", frame.book.asks, SELL), ("buys", frame.book.bids, BUY)):
+        if side:
+            y = top - (prices.index(side[-1].price) + 0.5) * ROW
+            yield Words(right - 2, y, name, 8.0, colour, side="right")
 
 
 def _total(
@@ -240,7 +264,7 @@ def _total(
 ) -> Iterator[Mark]:
     """Write what a level of several orders shows in all, before anything is taken."""
     if len(queue) > 1 and queue[0].place == BOOK and not _is_merged(frame, queue):
-        x = start + _width(frame, queue, pen.lot) + 5.0
+        x = start + pen.width(frame, queue) + 5.0
         total = sum(order.shown for order in queue)
         sum_ = Words(x, middle, f"Σ {total:,}", pen.size * 0.9, SOFT_INK, side="left")
         if x + sum_.width() < start + pen.room + 4.0:
@@ -258,6 +282,7 @@ def _waiting_title(rows: Sequence[Row]) -> str:
         STOP: "stops wait, each for a last price",
         ALL_OR_NONE: "all or none wait",
         AUCTION: "wait for the auction",
+        INCOMING: "comes in",
     }
     return ", ".join(names[place] for place in places)
 
@@ -283,4 +308,4 @@ def _label_marks(frame: Frame, row: Row, pen: Pen, left: float, middle: float) -
 def height_of(rows: Sequence[Row]) -> float:
     """Return how high the rows of a frame are."""
     waiting = any(not row.price for row in rows)
-    return ROW * len(rows) + (17.0 if waiting else 0.0)
+    return ROW * len(rows) + (_CAPTION if waiting else 0.0)

@@ -9,7 +9,7 @@ from typing import Protocol
 from IPython.display import HTML, Image, display
 from matplotlib.figure import Figure
 
-from lab.books.book import Frame
+from lab.books.book import INCOMING, Frame
 from lab.plots.labels import wrapped
 from lab.plots.ladder import Row, frame_marks, height_of, pen_for, rows_of
 from lab.plots.marks import Mark, Words, draw
@@ -18,15 +18,12 @@ from lab.plots.sheet import FULL, Sheet, own_settings, to_png
 from lab.plots.styles import INK
 from lab.tables import Table
 
-_BETWEEN = 22.0
 _HEAD = 13.0  # a line of a frame's title
 _POINTS = 72.0
 
 
 class Told(Protocol):
     """What a worked example must say of itself."""
-
-    engine: str
 
     def title(self) -> str:
         """What it shows, in a sentence."""
@@ -50,8 +47,6 @@ def books(frames: Sequence[Frame], title: str, engine: str = "", width: float = 
         The books, in reading order.
     title
         The finding.
-    engine
-        Who carried the commands out.
     width
         Of the sheet, in inches; its height is what the prices need.
 
@@ -62,14 +57,14 @@ def books(frames: Sequence[Frame], title: str, engine: str = "", width: float = 
     """
     rows = rows_of(frames)
     with own_settings():
-        return _drawn(frames, rows, title, _legend(frames, rows, engine), width)
+        return _drawn(frames, rows, title, _legend(frames), width)
 
 
 def _drawn(
     frames: Sequence[Frame], rows: Sequence[Row], title: str, notes: str, width: float
 ) -> Figure:
-    margin = 12.0
-    wide = (width * _POINTS - 2 * margin - _BETWEEN * (len(frames) - 1)) / len(frames)
+    margin, between = 12.0, 22.0 if len(frames) < 4 else 13.0
+    wide = (width * _POINTS - 2 * margin - between * (len(frames) - 1)) / len(frames)
     size = 8.4 if len(frames) < 4 else 7.6
     heads = [wrapped(_titled(frame), size, wide, bold=True, most=2) for frame in frames]
     body = height_of(rows) + _HEAD * max(map(len, heads)) + 10.0
@@ -80,7 +75,7 @@ def _drawn(
     pen = pen_for(frames, rows, wide, size)
     marks: list[Mark] = []
     for index, (frame, head) in enumerate(zip(frames, heads, strict=True)):
-        left = margin + index * (wide + _BETWEEN)
+        left = margin + index * (wide + between)
         top = sheet.top - 6.0
         for line in head:
             marks.append(Words(left, top - _HEAD / 2, line, size, INK, True, "left"))
@@ -96,21 +91,20 @@ def _titled(frame: Frame) -> str:
     return frame.title if state == "continuous" else f"{frame.title} ({state})"
 
 
-def _legend(frames: Sequence[Frame], rows: Sequence[Row], engine: str) -> str:
+def _legend(frames: Sequence[Frame]) -> str:
     """Say how to read what occurs, and nothing else."""
     orders = [order for frame in frames for order in frame.book.orders()]
     signs = {
-        "beside the price stands who trades next": True,
-        "filled: who came in": any(
+        "first in line: beside the price": True,
+        "filled: the order, or its owner's": any(
             order.order_id in frame.own for frame in frames for order in frame.book.orders()
         ),
         "crossed out: trades": any(frame.traded for frame in frames),
-        "struck through: cancelled": any(_is_ended(frame) for frame in frames),
+        "struck through: ends without a trade": any(_is_ended(frame) for frame in frames),
         "hatched: hidden reserve": any(order.hidden for order in orders),
-        "dashed: waits": any(not row.price for row in rows),
+        "dashed: waits": any(_waits(frame) for frame in frames),
         "heavy frame: goes off": any(frame.triggered for frame in frames),
         "price underlined: last trade": any(frame.book.last_price for frame in frames),
-        f"engine {engine}": bool(engine),
     }
     return " · ".join(words for words, occurs in signs.items() if occurs)
 
@@ -119,9 +113,16 @@ def _is_ended(frame: Frame) -> bool:
     return any(order.order_id in frame.ended for order in frame.book.orders())
 
 
+def _waits(frame: Frame) -> bool:
+    return any(
+        order.place != INCOMING and order.order_id not in frame.triggered
+        for order in frame.book.waiting
+    )
+
+
 def show(told: Told) -> None:
     """Show a worked example where a notebook's cell ends: figure, events, and all in words."""
-    png = to_png(books(told.frames(), told.title(), told.engine))
+    png = to_png(books(told.frames(), told.title()))
     show_parts(png, told.words(), told.tables())
 
 
