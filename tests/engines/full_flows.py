@@ -59,13 +59,13 @@ class Market(NamedTuple):
     wrong: float = 0.03
     start_ns: int = 3 * NS_A_DAY - 1_000_000
     changes: float = 0.3
-    mass_cancels: float = 0.008
+    mass_cancels: float = 0.004
     ticks: float = 0.02
     states: float = 0.02
     collars: float = 0.01
-    limits: float = 0.01
-    kills: float = 0.006
-    open: float = 0.7  # of the states that are set, how many are CONTINUOUS
+    limits: float = 0.008
+    kills: float = 0.004
+    open: float = 0.85  # of the states that are set, how many are CONTINUOUS
     icebergs: float = 0.3
     pages: int | None = None  # of a ladder
 
@@ -249,13 +249,13 @@ class Flow:
         commands["order_type"][state] = states[state]
         commands["price"][state] = np.where(self._one_in(0.5, count), 0, near[0])[state]
         collar = kind == CommandKind.COLLAR
-        lifted = self._one_in(0.6, count)
+        lifted = self._one_in(0.7, count)
         low = np.where(lifted | self._one_in(0.2, count), 0, low)
         high = np.where(lifted | self._one_in(0.2, count), 0, high)
         commands["price"][collar], commands["stop_price"][collar] = low[collar], high[collar]
         self._limit(commands, kind == CommandKind.LIMITS)
         kill = kind == CommandKind.KILL
-        lifts = self._one_in(0.85, count)
+        lifts = self._one_in(0.9, count)
         commands["order_type"][kill] = lifts[kill]
         everybody = self._one_in(0.1, count) | (lifts & self._one_in(0.4, count))
         commands["owner"][kill & everybody] = 0
@@ -266,7 +266,7 @@ class Flow:
     def _limit(self, commands, chosen) -> None:
         """Risk limits: most are lifted, the others close to what comes in."""
         random, market, count = self.random, self.market, len(commands)
-        lots = random.integers(1, 2 * market.lots, count)
+        lots = random.integers(market.lots // 2, 3 * market.lots, count)
         nobody = commands["owner"] == 0
         values = {
             "quantity": lots,
@@ -274,7 +274,7 @@ class Flow:
             "display_quantity": random.integers(1, 2 + market.orders // market.owners, count),
         }
         for field, value in values.items():
-            lifted = self._one_in(0.7, count) | (nobody & (field == "display_quantity"))
+            lifted = self._one_in(0.8, count) | (nobody & (field == "display_quantity"))
             commands[field][chosen] = np.where(lifted, 0, value)[chosen]
 
     def _spoil(self, commands) -> None:

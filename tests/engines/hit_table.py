@@ -166,6 +166,8 @@ def reached_by_order(kind: int, tif: int, state: int) -> set[int]:
     if tif == WRONG_TIF:
         return found | {R.BAD_TIF}
     found |= rejects_of_fields(kind, tif) | rejects_of_the_book(kind, tif, state)
+    if kind == MARKET and state != S.CONTINUOUS:
+        found -= {R.BAD_PRICE}  # any price is the wrong state there
     found |= {R.NONE}  # accepted
     if kind >= STOP:
         found |= {R.STOP}  # it waits, or is triggered already

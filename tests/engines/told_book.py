@@ -43,6 +43,7 @@ class Told:
     owner: int
     place: int = Place.BOOK
     rank: int = 0
+    triggered: bool = False
 
 
 @dataclass(slots=True)
@@ -171,7 +172,7 @@ class ToldBook:
         assert order is not None and order.name == event.name
         assert order.place in (Place.BOOK, WAITS[event.reason]) and order.side == event.side
         assert order.quantity == event.quantity == event.remaining
-        order.price = event.price
+        order.triggered = event.reason == Reason.STOP  # the event's price is the trigger
         self._enter(order)
         self.auction = False
 
@@ -187,7 +188,7 @@ class ToldBook:
             assert event.quantity <= maker.shown, "no trade goes beyond a slice"
         for order in (taker, maker):
             beyond = event.price - order.price if order.side == BUY else order.price - event.price
-            assert order.price == 0 or beyond <= 0, "no trade beyond a limit"
+            assert order.price == 0 or beyond <= 0 or order.triggered, "no trade beyond a limit"
             if self.strict and order is not self.taker:
                 self._assert_first(order)
             self._fill(order, event.quantity)
@@ -229,7 +230,8 @@ class ToldBook:
             assert event.reason == Reason.REPRICED or event.quantity < event.remaining
         else:
             assert event.quantity == 0
-        order.price = event.price
+        if place != Place.STOP:  # there the price is the trigger
+            order.price = event.price
         self._rest(order, place, event.quantity)
 
     def _refreshed(self, event: Event) -> None:

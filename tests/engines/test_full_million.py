@@ -1,0 +1,150 @@
+"""Long random flows with every order rule: the oracle, the ladder and a book told by the events.
+
+Also the hit table: which rules these flows have reached, for each type, time in force and state.
+`make soak` runs ten million commands (two processes) and writes the table to
+`.cache/hit_table.txt`; here a slice is run, with short flows that lead to the rarest cells.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engines.errors import BrokenInvariant
+from engines.matching import IMPLEMENTATIONS
+
+PIECE, STRETCH = 50_000, 40
+SLICE = 5_000  # commands of a piece in CI
+LOOK = 25  # stretches between two looks at invariants and at the told book
+SOAK_TESTS, SOAK_PIECES = 20, 10  # of PIECE commands: ten million
+TABLE = Path(__file__).resolve().parents[2] / ".cache" / "hit_table.txt"
+NAMES = ("reference", "price_ladder")
+
+
+def create(name, market):
+    """Make an engine for a market."""
+    made = IMPLEMENTATIONS[name]
+    return made.create(orders=market.orders, symbols=market.symbols, owners=market.owners + 1)
+
+
+def run_piece(number, count, drive, full_flows, told_book, hit_table):
+    """Put one piece through both engines and return its hit table.
+
+    A difference is cut down to the fewest commands that show it.
+    """
+    markets = list(full_flows.MARKETS.values())
+    market = markets[number % len(markets)]
+    flow, table, told = full_flows.Flow(number, market), hit_table.HitTable(), told_book.ToldBook()
+    table.reset(market.symbols)
+    oracle, ladder = (create(name, market) for name in NAMES)
+    given = []
+    for start in range(0, count, STRETCH):
+        contents = oracle.contents()
+        if contents.digest() != ladder.digest():
+            fail(number, market, given, drive, "the books differ")
+        given.append(flow.stretch(contents, min(STRETCH, count - start)))
+        room = 1 + number % 97
+        expected, actual = (drive(engine, given[-1], room=room) for engine in (oracle, ladder))
+        if expected.tobytes() != actual.tobytes():
+            fail(number, market, given, drive, "the events differ")
+        table.add(given[-1], expected)
+        told.feed(expected)
+        if start // STRETCH % LOOK == 0:
+            look(oracle, ladder, told, market.symbols)
+    look(oracle, ladder, told, market.symbols)
+    return table
+
+
+def look(oracle, ladder, told, symbols) -> None:
+    """Look at all invariants, and at the book as the events tell it."""
+    oracle.check()
+    ladder.check()
+    told.assert_conserved()
+    told.assert_equals(ladder, symbols)
+
+
+def fail(number, market, given, drive, what) -> None:
+    """Find the fewest commands that still make a difference, and show them."""
+    commands = shrunk(np.concatenate(given), partial(differs, market, drive))
+    rows = [f"  { {n: int(row[n]) for n in row.dtype.names if row[n]} }" for row in commands]
+    lines = [
+        f"{name}\n" + "\n".join(f"  {event}" for event in drive(create(name, market), commands))
+        for name in NAMES
+    ]
+    pytest.fail(f"piece {number}, {what}: {market}\n" + "\n".join([*rows, *lines]))
+
+
+def differs(market, drive, commands) -> bool:
+    """Return whether the engines tell or hold different things after some commands."""
+    oracle, ladder = (create(name, market) for name in NAMES)
+    try:
+        same = drive(oracle, commands).tobytes() == drive(ladder, commands).tobytes()
+        ladder.check()
+    except (BrokenInvariant, AssertionError):
+        return True
+    return not same or oracle.digest() != ladder.digest()
+
+
+def shrunk(commands, differs, tries=400):
+    """Return fewer commands that still differ, by leaving out ever smaller parts (ddmin)."""
+    size = max(1, len(commands) // 2)
+    while size and tries > 0:
+        start = 0
+        while start < len(commands) and tries > 0:
+            fewer = np.delete(commands, slice(start, start + size))
+            tries -= 1
+            if len(fewer) and differs(fewer):
+                commands = fewer
+            else:
+                start += size
+        size //= 2
+    return commands
+
+
+@pytest.fixture(scope="module")
+def hits(hit_table):
+    """Return the hit table that the tests of this module fill."""
+    return hit_table.HitTable()
+
+
+@pytest.fixture(scope="module")
+def piece(drive, full_flows, told_book, hit_table):
+    """Return the function that runs a piece, by number and length."""
+    return partial(
+        run_piece, drive=drive, full_flows=full_flows, told_book=told_book, hit_table=hit_table
+    )
+
+
+@pytest.mark.parametrize("number", range(26))
+def test_oracle_and_ladder_agree_over_a_slice(number, piece, hits):
+    hits.merge(piece(number, SLICE))
+
+
+def run_in_two_processes(first, piece):
+    """Run pieces side by side and return their hit tables.
+
+    The children are forked: they take over the fixtures, and kernels that are compiled already.
+    """
+    global _piece
+    _piece = piece
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        yield from pool.map(_run_numbered, range(first, first + SOAK_PIECES))
+
+
+def _run_numbered(number):
+    table = _piece(number, PIECE)
+    return table.orders, table.commands
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("half_million", range(SOAK_TESTS))
+def test_oracle_and_ladder_agree_over_ten_million_commands(half_million, piece, hits):
+    for orders, commands in run_in_two_processes(1_000 + SOAK_PIECES * half_million, piece):
+        hits.orders += orders
+        hits.commands += commands
