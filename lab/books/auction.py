@@ -7,10 +7,10 @@ the price that the engine found. Stops and all-or-none orders stay out; an icebe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engines.messages import EventKind, event_kinds
-from lab.books.book import AUCTION, BOOK, Book, Curves, Point
+from lab.books.book import AUCTION, BOOK, Book, Curves, Frame, Point
 from lab.books.scene import ENGINE, Scene, scene
 from lab.books.steps import Course
 from lab.tables import Table
@@ -41,6 +41,11 @@ class Auction:
     def title(self) -> str:
         """Return what the auction does, in a sentence."""
         return self.scene.title()
+
+    def frames(self) -> list[Frame]:
+        """Return the book in the call, with what will trade marked in it, and the book after."""
+        before, after = self.scene.frames()
+        return [replace(before, title=before.book.state), replace(after, title="after it")]
 
     def tables(self) -> list[Table]:
         """Return the candidates, and what happened."""
@@ -131,7 +136,7 @@ def verdicts(found: Curves) -> list[tuple[int, str]]:
     points = [point for point in found.points if point.volume]
     if not points:
         return []
-    verdict = {}
+    verdict: dict[int, str] = {}
     left = points
     for keep, why in _contests(found.reference):
         kept = keep(left)

@@ -12,6 +12,19 @@ from dataclasses import dataclass, field
 BOOK, STOP, ALL_OR_NONE, AUCTION = "book", "stop", "all-or-none", "auction only"
 INCOMING = "incoming"
 """An order that is drawn beside the book because it is about to come in."""
+_DIGITS_MOST = 9
+
+
+def named(order_id: int) -> str:
+    """Return how an order is called; of an id as sparse as an exchange's, its last digits.
+
+    Examples
+    --------
+    >>> named(7), named(12164156480027493072)
+    ('#7', '#…493072')
+    """
+    digits = str(order_id)
+    return f"#{digits}" if len(digits) <= _DIGITS_MOST else f"#…{digits[-6:]}"
 
 
 @dataclass(frozen=True)

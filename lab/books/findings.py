@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from engines.messages import EventKind, Reason, Side, event_kinds
+from lab.books.book import named
 from lab.books.words import sentences
 
 
@@ -69,7 +70,7 @@ def _slices(events: np.ndarray, kinds: np.ndarray) -> str:
     order_id, slice_ = int(refreshed["order_id"][0]), int(refreshed["quantity"][0])
     turns = int((refreshed["order_id"] == order_id).sum())
     times = {1: "once", 2: "twice"}.get(turns, f"{_numeral(turns).lower()} times")
-    return f"#{order_id} shows {slice_:,} at a time and goes to the tail {times}"
+    return f"{named(order_id)} shows {slice_:,} at a time and goes to the tail {times}"
 
 
 def _sweep(command: np.void, trades: np.ndarray) -> str:
@@ -85,7 +86,8 @@ def _sweep(command: np.void, trades: np.ndarray) -> str:
     if len(prices) > 1:
         where = f"at {_numeral(len(prices)).lower()} prices, {average:,.2f} on average"
     way = "from" if command["side"] == Side.BUY else "to"
-    return f"#{command['order_id']} {_verb(command['side'])} {of_all} {way} {orders} {where}"
+    name = named(int(command["order_id"]))
+    return f"{name} {_verb(command['side'])} {of_all} {way} {orders} {where}"
 
 
 def _verb(side: int) -> str:

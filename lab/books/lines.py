@@ -22,7 +22,7 @@ with ``symbol 2`` and ``time 5000`` (ns). Commas and line breaks stand between c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -244,7 +244,7 @@ def _choice(words: Words, choices: dict[str, TradingState]) -> TradingState:
 
 # -- and back --------------------------------------------------------------------------------------
 
-_PRICE_WORD = {
+_PRICE_WORD: dict[int, str] = {
     OrderType.LIMIT: "at",
     OrderType.MARKET: "worst",
     OrderType.STOP_LIMIT: "at",
@@ -252,7 +252,7 @@ _PRICE_WORD = {
 }
 
 
-def _name_of(table: dict[str, int], value: int) -> str:
+def _name_of(table: Mapping[str, int], value: int) -> str:
     """Return the word for a code; one that means nothing is written as it is."""
     return next((word for word, code in table.items() if code == value), f"({value}?)")
 
@@ -264,7 +264,7 @@ def _words_of_order(command: np.void) -> Words:
         is_trailing = kind in (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT)
         words += ["trail" if is_trailing else "stop", f"{command['stop_price']}"]
     if command["price"] or kind == OrderType.LIMIT:
-        words += [_PRICE_WORD.get(kind, "at"), f"{command['price']}"]  # type: ignore[call-overload]
+        words += [_PRICE_WORD.get(kind, "at"), f"{command['price']}"]
     for word in ("show", "min", "until"):
         words += _with_number(word, int(command[_OF_ORDERS[word]]))
     if command["tif"] not in (TimeInForce.GTC, TimeInForce.GTD):

@@ -57,7 +57,7 @@ def _side(
     engine: MatchingEngine, orders: np.ndarray, levels: int, queue_most: int
 ) -> tuple[Level, ...]:
     """Cut a side's orders, which stand by priority, into levels."""
-    starts = np.flatnonzero(np.diff(orders["price"], prepend=0)) if len(orders) else []
+    starts = np.flatnonzero(np.diff(orders["price"], prepend=0)).tolist()
     ends = [*starts[1:], len(orders)]
     cut = list(zip(starts, ends, strict=False))[:levels]
     return tuple(_level(engine, orders[first:end], queue_most) for first, end in cut)

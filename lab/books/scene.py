@@ -16,7 +16,7 @@ import numpy as np
 from engines.errors import InputError
 from engines.messages import CommandKind, EventKind, Side, event_kinds
 from lab.books import words
-from lab.books.book import INCOMING, Book, Frame, Order
+from lab.books.book import INCOMING, Book, Frame, Order, named
 from lab.books.findings import finding, finding_of_choices
 from lab.books.lines import commands_of, line_of
 from lab.books.look import look
@@ -285,13 +285,13 @@ def _in_words(title: str, book: Book) -> str:
     for name, levels in (("buys", book.bids), ("sells", book.asks)):
         said = [
             f"{level.shown} at {level.price:,} ("
-            + ", ".join(f"#{order.order_id} {order.quantity}" for order in level.orders)
+            + ", ".join(f"{named(order.order_id)} {order.quantity}" for order in level.orders)
             + ")"
             for level in levels
         ]
         sides.append(f"{name} {', '.join(said) if said else 'none'}")
     waiting = [
-        f"#{order.order_id} {order.quantity} at "
+        f"{named(order.order_id)} {order.quantity} at "
         + (f"{order.price:,}" if order.price else "any price")
         for order in book.waiting
     ]

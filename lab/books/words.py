@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from engines.messages import SIDE_BIT, EventKind, Reason, TradingState, event_kinds
+from lab.books.book import named
 from lab.tables import Table
 
-REASONS = {
+REASONS: dict[int, str] = {
     Reason.UNKNOWN_KIND: "no such kind of command",
     Reason.UNSUPPORTED: "this engine cannot do that",
     Reason.UNKNOWN_SYMBOL: "there is no such symbol",
@@ -59,11 +60,11 @@ REASONS = {
     Reason.STOP: "waits for its trigger",
     Reason.INDICATIVE: "what an auction would do now",
 }
-_OWN_WORDS = {  # a reason reads otherwise with some kinds
+_OWN_WORDS: dict[tuple[int, int], str] = {  # a reason reads otherwise with some kinds
     (EventKind.TRIGGERED, Reason.STOP): "the last price reached its trigger",
     (EventKind.TRIGGERED, Reason.ALL_OR_NONE): "all of it can trade now",
 }
-HEADINGS = ["event", "order", "against", "price", "quantity", "left", "in words"]
+HEADINGS = ["event", "in words", "order", "against", "price", "quantity", "left"]
 
 
 class _Event(NamedTuple):
@@ -82,8 +83,7 @@ class _Event(NamedTuple):
     @property
     def why(self) -> str:
         """The reason in words, empty where there is none."""
-        own = _OWN_WORDS.get((self.kind, self.reason))  # type: ignore[call-overload]
-        return own or REASONS.get(self.reason, "")  # type: ignore[call-overload]
+        return _OWN_WORDS.get((self.kind, self.reason)) or REASONS.get(self.reason, "")
 
 
 def sentences(events: np.ndarray) -> list[str]:
@@ -94,13 +94,34 @@ def sentences(events: np.ndarray) -> list[str]:
     events
         ``EVENT`` records.
     """
-    return [_SENTENCES[event.kind](event) for event in _plain(events)]
+    plain = _plain(events)
+    rests = _that_rest(plain)
+    return [_SENTENCES[event.kind](event) + rests.get(at, "") for at, event in enumerate(plain)]
+
+
+def _that_rest(events: Sequence[_Event]) -> dict[int, str]:
+    """Return what to add where an order rests without an event of its own: the plain case."""
+    came_in: set[int] = set()
+    last: dict[int, int] = {}  # order id to the place of its last event
+    for at, event in enumerate(events):
+        if event.kind in (EventKind.ACCEPTED, EventKind.TRIGGERED, EventKind.REPLACED):
+            came_in.add(event.other_id or event.order_id)
+        last[event.order_id] = at
+    found = {}
+    for order_id, at in last.items():
+        event = events[at]
+        if event.kind == EventKind.ACCEPTED:
+            found[at] = ", and rests"
+        elif event.kind == EventKind.TRADE and event.remaining and order_id in came_in:
+            found[at] = f"; what is left of {named(order_id)} rests"
+    return found
 
 
 def table(events: np.ndarray, caption: str = "") -> Table:
     """Return events as a table: kind, ids, price, quantity, what is left, and a sentence."""
-    rows = [_row(event) for event in _plain(events)]
-    return Table(caption, list(HEADINGS), rows, names=3)
+    pairs = zip(_plain(events), sentences(events), strict=True)
+    rows = [_row(event, sentence) for event, sentence in pairs]
+    return Table(caption, list(HEADINGS), rows, names=4)
 
 
 def prices_of(events: np.ndarray) -> set[int]:
@@ -123,19 +144,19 @@ _WITHOUT_ORDER = (EventKind.STATE, EventKind.AUCTION, EventKind.DONE)
 _WITH_LEFT = (EventKind.TRADE, EventKind.RESTED, EventKind.REFRESHED, EventKind.REDUCED)
 
 
-def _row(event: _Event) -> list[str]:
+def _row(event: _Event, sentence: str) -> list[str]:
     side = "buy" if event.is_buy else "sell"
     has_order = event.kind not in _WITHOUT_ORDER
     is_sum = event.kind == EventKind.AUCTION
     quantity = event.order_id if is_sum else event.quantity
     return [
         event.kind.name.lower(),
+        sentence,
         f"#{event.order_id} {side}" if has_order and event.order_id else "",
         f"#{event.other_id}" if has_order and event.other_id else "",
         f"{event.price:,}" if event.price else "",
         f"{quantity:,}" if event.kind != EventKind.STATE else "",
         f"{event.remaining:,}" if event.kind in _WITH_LEFT else "",
-        _SENTENCES[event.kind](event),
     ]
 
 
@@ -149,47 +170,47 @@ def _left(remaining: int) -> str:
 
 def _traded(event: _Event) -> str:
     verb, way = ("buys", "from") if event.is_buy else ("sells", "to")
+    order, other = named(event.order_id), named(event.other_id)
     return (
-        f"#{event.order_id} {verb} {event.quantity:,} {way} #{event.other_id}{_at(event)}; "
-        f"#{event.order_id} {_left(event.remaining)}, #{event.other_id} "
-        f"{_left(event.other_remaining)}"
+        f"{order} {verb} {event.quantity:,} {way} {other}{_at(event)}; "
+        f"{order} {_left(event.remaining)}, {other} {_left(event.other_remaining)}"
     )
 
 
 def _accepted(event: _Event) -> str:
     verb = "buy" if event.is_buy else "sell"
     where = _at(event) or " at any price"
-    return f"#{event.order_id} comes in to {verb} {event.quantity:,}{where}"
+    return f"{named(event.order_id)} comes in to {verb} {event.quantity:,}{where}"
 
 
 def _rested(event: _Event) -> str:
     if event.reason in (Reason.STOP, Reason.ALL_OR_NONE, Reason.AUCTION_ONLY):
-        return f"#{event.order_id} {event.why}{_at(event)}"
+        return f"{named(event.order_id)} {event.why}{_at(event)}"
     shows = f", showing {event.quantity:,} of {event.remaining:,}"
-    return f"#{event.order_id} rests{_at(event)}{shows}: {event.why}"
+    return f"{named(event.order_id)} rests{_at(event)}{shows}: {event.why}"
 
 
 def _refreshed(event: _Event) -> str:
     return (
-        f"#{event.order_id} shows a new slice of {event.quantity:,} at the tail; "
+        f"{named(event.order_id)} shows a new slice of {event.quantity:,} at the tail; "
         f"{event.remaining:,} left in all"
     )
 
 
 def _ended(event: _Event) -> str:
     verb = "expires" if event.kind == EventKind.EXPIRED else "is cancelled"
-    return f"#{event.order_id} {verb}, {event.quantity:,} unfilled: {event.why}"
+    return f"{named(event.order_id)} {verb}, {event.quantity:,} unfilled: {event.why}"
 
 
 def _reduced(event: _Event) -> str:
     end = f"{event.remaining:,} left" if event.remaining else "nothing left"
     why = f": {event.why}" if event.why else ""
-    return f"#{event.order_id} loses {event.quantity:,}, {end}{why}"
+    return f"{named(event.order_id)} loses {event.quantity:,}, {end}{why}"
 
 
 def _replaced(event: _Event) -> str:
-    new = f" as #{event.other_id}" if event.other_id not in (0, event.order_id) else ""
-    return f"#{event.order_id} goes on{new} with {event.quantity:,}{_at(event)}: {event.why}"
+    new = f" as {named(event.other_id)}" if event.other_id not in (0, event.order_id) else ""
+    return f"{named(event.order_id)} goes on{new} with {event.quantity:,}{_at(event)}: {event.why}"
 
 
 def _state(event: _Event) -> str:
@@ -224,8 +245,8 @@ _SENTENCES: dict[EventKind, Callable[[_Event], str]] = {
     EventKind.REPLACED: _replaced,
     EventKind.CANCELLED: _ended,
     EventKind.EXPIRED: _ended,
-    EventKind.TRIGGERED: lambda event: f"#{event.order_id} goes off: {event.why}",
-    EventKind.REJECTED: lambda event: f"#{event.order_id} is refused: {event.why}",
+    EventKind.TRIGGERED: lambda event: f"{named(event.order_id)} goes off: {event.why}",
+    EventKind.REJECTED: lambda event: f"{named(event.order_id)} is refused: {event.why}",
     EventKind.STATE: _state,
     EventKind.AUCTION: _auction,
     EventKind.DONE: _done,

@@ -7,6 +7,7 @@ measured.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -205,7 +206,8 @@ class BookView(widgets.VBox):
         self.command.value = markup.said(f"{self.steps.position:,}.", line_of(command))
         events = self.steps.events
         more = len(events) - _EVENTS_SHOWN
-        rows = table(events[:_EVENTS_SHOWN]).to_html()
+        found = table(events)
+        rows = replace(found, rows=found.rows[:_EVENTS_SHOWN]).to_html()
         rest = f"and {more:,} more events" if more > 0 else ""
         self.events.value = markup.listed(rows, rest)
 

@@ -24,9 +24,10 @@ from lab.plots.ladder import (
     rows_of,
 )
 from lab.plots.marks import Block, Mark, Stroke, Words, draw
-from lab.plots.scenes import Told, show_parts
+from lab.plots.scenes import show_parts
 from lab.plots.sheet import FULL, Sheet, own_settings, to_png
 from lab.plots.styles import GREY_SHEET, GRID, INK, SOFT_INK
+from lab.tables import Table
 
 _MARGIN = 12.0
 _BETWEEN = 20.0
@@ -39,8 +40,15 @@ _SHARES = (0.37, 0.36, 0.27)  # of the sheet's width: the call, the curves, the 
 class ToldAuction(Protocol):
     """What an auction must say of itself."""
 
-    scene: Told
-    curves: Curves
+    @property
+    def curves(self) -> Curves:
+        """Demand and supply."""
+
+    def frames(self) -> list[Frame]:
+        """The book in the call, and after it."""
+
+    def tables(self) -> list[Table]:
+        """The candidates, and what happened."""
 
     def title(self) -> str:
         """What it does, in a sentence."""
@@ -157,10 +165,10 @@ def _curve_marks(
     ):
         yield from _stairs(name, colour, lots, left, top, scale, dashed)
     bottom = top - ROW * len(levels)
-    for lots in _ticks(most):
-        x = left + lots * scale
+    for tick in _ticks(most):
+        x = left + tick * scale
         yield Stroke(((x, bottom), (x, bottom - 3)), SOFT_INK, 0.9)
-        yield Words(x, bottom - 9, f"{lots:,}", _SIZE * 0.9, INK)
+        yield Words(x, bottom - 9, f"{tick:,}", _SIZE * 0.9, INK)
     yield Words(left + wide / 2, bottom - 21, "lots", _SIZE * 0.9, INK)
 
 
@@ -220,11 +228,10 @@ def _ticks(most: int) -> list[int]:
 
 def show(told: ToldAuction) -> None:
     """Show an auction where a notebook's cell ends: figure, candidates, events, all in words."""
-    before, after = told.scene.frames()
-    before, after = replace(before, title=before.book.state), replace(after, title="after it")
+    before, after = told.frames()
     notes = (
         "demand: who would pay this price or more · supply: who would take this or less · "
         "crossed out: trades"
     )
     png = to_png(auction(before, told.curves, after, told.title(), notes))
-    show_parts(png, told.words(), told.tables())  # type: ignore[attr-defined]
+    show_parts(png, told.words(), told.tables())

@@ -5,10 +5,10 @@ For the book view, which is stepped through. The worked examples are drawn in ``
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 
-from lab.books.book import Book, Level, Order
+from lab.books.book import Book, Level, Order, named
 from lab.plots.labels import Box
 from lab.plots.ladder import BUY, SELL
 from lab.plots.marks import Block, Mark, Stroke, Words, hatched, svg_of
@@ -64,7 +64,7 @@ def in_words(book: Book, chosen: Choice | None) -> str:
         said.append(f"{name}: {best or 'none'}")
     level = book.level(chosen.price, chosen.is_buy) if chosen else None
     if level is not None:
-        queue = ", ".join(f"#{order.order_id} {order.quantity:,}" for order in level.orders)
+        queue = ", ".join(f"{named(order.order_id)} {order.quantity:,}" for order in level.orders)
         said.append(f"queue at {level.price:,}: {queue}")
     return f"Order book. {'; '.join(said)}."
 
@@ -153,24 +153,30 @@ def _queue_marks(book: Book, chosen: Choice | None, own: Collection[int]) -> Ite
         return
     room = _QUEUE_ROWS if level.count <= _QUEUE_ROWS else _QUEUE_ROWS - 1
     orders = level.orders[:room]
-    for place, order in enumerate(orders):
+    names = [
+        Words(*(_QUEUE + 22, 0.0, _title(order), _SIZE, INK, order.order_id in own), side="left")
+        for order in orders
+    ]
+    start = _QUEUE + 30.0 + max(name.width() for name in names)
+    scale = (_LOTS_END - 40.0 - start) / max(order.quantity for order in orders)
+    for place, (order, name) in enumerate(zip(orders, names, strict=True)):
         y = top - _HEAD - (place + 0.5) * _ROW
-        yield from _order_marks(place, order, orders, colour, y, order.order_id in own)
+        yield Words(_QUEUE + 14, y, f"{place + 1}", _SIZE * 0.9, SOFT_INK, side="right")
+        yield replace(name, y=y)
+        yield from _order_marks(order, colour, start, y, scale, name.bold)
     if level.count > len(orders):
         y = top - _HEAD - (len(orders) + 0.5) * _ROW
         more = f"and {level.count - len(orders):,} more behind"
         yield Words(_QUEUE + 22, y, more, _SIZE * 0.95, SOFT_INK, side="left")
 
 
+def _title(order: Order) -> str:
+    return named(order.order_id) + (f" · owner {order.owner}" if order.owner else "")
+
+
 def _order_marks(
-    place: int, order: Order, orders: Sequence[Order], colour: str, y: float, is_own: bool
+    order: Order, colour: str, start: float, y: float, scale: float, is_own: bool
 ) -> Iterator[Mark]:
-    yield Words(_QUEUE + 14, y, f"{place + 1}", _SIZE * 0.9, SOFT_INK, side="right")
-    name = f"#{order.order_id}" + (f" of {order.owner}" if order.owner else "")
-    title = Words(_QUEUE + 22, y, name, _SIZE, INK, is_own, "left")
-    yield title
-    start = _QUEUE + max(96.0, 30.0 + title.width())
-    scale = (_LOTS_END - 34.0 - start) / max(o.quantity for o in orders)
     high = _ROW - 3.5
     end = start + max(order.shown * scale, 1.0)
     fill = colour if is_own else lighter(colour, 0.55)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from lab.books.book import ALL_OR_NONE, AUCTION, BOOK, INCOMING, STOP, Frame, Order
+from lab.books.book import ALL_OR_NONE, AUCTION, BOOK, INCOMING, STOP, Frame, Order, named
 from lab.plots.labels import Box, text_size
 from lab.plots.marks import Block, Mark, Stroke, Words, crossed, hatched
 from lab.plots.styles import GRID, INK, SOFT_INK, lighter
@@ -195,7 +195,7 @@ def _block(
         yield Stroke(((box.left, middle), (box.right, middle)), colour, 1.6)
     ink = "#ffffff" if solid else INK
     backing = "#ffffff" if kind == "hidden" or gone in ("traded", "ended") else ""
-    yield from _written(f"{lots:,}", f"#{order.order_id}", box, size, ink, backing)
+    yield from _written(f"{lots:,}", named(order.order_id), box, size, ink, backing)
     if gone == "triggered":
         yield Block(box, "none", INK, 1.8)
 
