@@ -48,7 +48,7 @@ def course_of(source: Any, form: str = "lobster") -> Course:
     if isinstance(source, str | list | tuple):
         return course_of_commands("written commands", commands_of(source))
     raise InputError(
-        f"a {type(source).__name__} cannot be gone through; give a recorded day's file, "
+        f"{source!r:.60} cannot be gone through; give a recorded day's file, "
         "a flow, or commands as lab.books.lines has them"
     )
 

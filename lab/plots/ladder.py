@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from lab.books.book import ALL_OR_NONE, AUCTION, BOOK, INCOMING, STOP, Frame, Order, named
 from lab.plots.labels import Box, text_size
@@ -224,11 +225,14 @@ def frame_marks(
     """Draw a frame's rows downwards from ``top``, its title aside."""
     y = top
     levels = [row for row in rows if row.price]
-    for row, below in zip(levels, [*levels[1:], None], strict=True):
+    for row, below in zip_longest(levels, levels[1:]):
         skips = below is not None and row.price - below.price > 1
         ink, width = (SOFT_INK, 0.9) if skips else (GRID, 0.7)
         yield Stroke(((left, y - ROW), (left + wide, y - ROW)), ink, width, dashed=skips)
         yield from _row_marks(frame, row, pen, left, y - ROW / 2)
+        y -= ROW
+    if not levels:
+        yield Words(left, y - ROW / 2, "nobody", pen.size, SOFT_INK, side="left")
         y -= ROW
     if wide > _WIDE:
         yield from _side_names(frame, levels, left + wide, top)
@@ -308,4 +312,4 @@ def _label_marks(frame: Frame, row: Row, pen: Pen, left: float, middle: float) -
 def height_of(rows: Sequence[Row]) -> float:
     """Return how high the rows of a frame are."""
     waiting = any(not row.price for row in rows)
-    return ROW * len(rows) + (_CAPTION if waiting else 0.0)
+    return ROW * max(len(rows), 1) + (_CAPTION if waiting else 0.0)
