@@ -18,7 +18,16 @@ from engines.matching.reference_auction import clearing
 from engines.matching.reference_checks import why_rejected
 from engines.matching.reference_commands import carry_out, reject
 from engines.matching.reference_matching import Execution, triggered_stops
-from engines.matching.reference_orders import BUY, SELL, Book, Command, Limits, Order, Venue
+from engines.matching.reference_orders import (
+    ALL_OR_NONE,
+    BUY,
+    SELL,
+    Book,
+    Command,
+    Limits,
+    Order,
+    Venue,
+)
 from engines.messages import (
     BAND,
     DETAIL,
@@ -32,7 +41,6 @@ from engines.messages import (
     QUANTITY_MAX,
     SYMBOL,
     Contents,
-    Flag,
     OrderType,
     Place,
     TradingState,
@@ -261,7 +269,7 @@ def _check_order(order: Order) -> None:
         _broken(f"{name} of type {order.order_type} waits in place {order.place}")
     if is_stop != (order.stop_price > 0) or (order.distance and not is_stop):
         _broken(f"{name} of type {order.order_type} has the trigger {order.stop_price}")
-    if order.place == Place.ALL_OR_NONE and not order.flags & Flag.ALL_OR_NONE:
+    if order.place == Place.ALL_OR_NONE and not order.flags & ALL_OR_NONE:
         _broken(f"{name} waits to fill whole and need not")
     if not (0 if is_stop or is_market else 1) <= order.price <= PRICE_MAX:
         _broken(f"{name} has price {order.price}")

@@ -10,7 +10,11 @@ from collections.abc import Callable, Iterator
 
 from engines.matching.reference_matching import is_fillable, price_beside, would_take
 from engines.matching.reference_orders import (
+    ALL_FLAGS,
+    ALL_OR_NONE,
     AT_ONCE,
+    POST_ONLY,
+    REPRICE,
     TIME_MAX,
     TRAILING,
     Book,
@@ -26,7 +30,6 @@ from engines.messages import (
     ANY_OWNER,
     PRICE_MAX,
     CommandKind,
-    Flag,
     OrderType,
     Reason,
     SelfTradePrevention,
@@ -35,6 +38,9 @@ from engines.messages import (
     TradingState,
 )
 
+KINDS = frozenset(CommandKind)
+SIDE_MAX, ORDER_TYPE_MAX, TIF_MAX = max(Side), max(OrderType), max(TimeInForce)
+STP_MAX, STATE_MAX = max(SelfTradePrevention), max(TradingState)
 NO_ENTRY = (TradingState.HALTED, TradingState.CLOSED)
 OF_ONE_SYMBOL = (
     CommandKind.NEW,
@@ -54,7 +60,7 @@ def why_rejected(venue: Venue, command: Command) -> Reason | None:
 
 
 def _faults(venue: Venue, command: Command) -> Iterator[Reason]:
-    if command.kind not in frozenset(CommandKind):
+    if command.kind not in KINDS:
         yield Reason.UNKNOWN_KIND
     if command.kind == CommandKind.DEFINE:
         yield Reason.UNSUPPORTED
@@ -103,13 +109,13 @@ def _faults_of_fields(command: Command) -> Iterator[Reason]:
     plain = command.order_type in (OrderType.LIMIT, OrderType.MARKET)
     if command.order_id == 0:
         yield Reason.BAD_ID
-    if command.side > max(Side):
+    if command.side > SIDE_MAX:
         yield Reason.BAD_SIDE
-    if command.order_type > max(OrderType):
+    if command.order_type > ORDER_TYPE_MAX:
         yield Reason.BAD_ORDER_TYPE
-    if command.tif > max(TimeInForce):
+    if command.tif > TIF_MAX:
         yield Reason.BAD_TIF
-    if command.stp > max(SelfTradePrevention):
+    if command.stp > STP_MAX:
         yield Reason.BAD_STP
     if not _flags_fit(command):
         yield Reason.BAD_FLAGS
@@ -123,18 +129,18 @@ def _faults_of_fields(command: Command) -> Iterator[Reason]:
         yield Reason.BAD_DISPLAY_QUANTITY
     if not 0 <= command.min_quantity <= command.quantity:
         yield Reason.BAD_MIN_QUANTITY
-    if command.min_quantity and command.flags & (Flag.POST_ONLY | Flag.ALL_OR_NONE):
+    if command.min_quantity and command.flags & (POST_ONLY | ALL_OR_NONE):
         yield Reason.BAD_MIN_QUANTITY
     if command.tif == TimeInForce.GTD and not max(0, command.time_ns) < command.ref <= TIME_MAX:
         yield Reason.BAD_TIME
 
 
 def _flags_fit(command: Command) -> bool:
-    if command.flags > sum(Flag):
+    if command.flags > ALL_FLAGS:
         return False
-    post_only = command.flags & Flag.POST_ONLY
-    all_or_none = command.flags & Flag.ALL_OR_NONE
-    if command.flags & Flag.REPRICE and not post_only:
+    post_only = command.flags & POST_ONLY
+    all_or_none = command.flags & ALL_OR_NONE
+    if command.flags & REPRICE and not post_only:
         return False
     if post_only and (command.order_type != OrderType.LIMIT or command.tif in AT_ONCE):
         return False
@@ -157,7 +163,7 @@ def _display_fits(command: Command) -> bool:
     can_show_a_part = (
         command.order_type in CAN_BE_ALL_OR_NONE
         and command.tif not in AT_ONCE
-        and not command.flags & Flag.ALL_OR_NONE
+        and not command.flags & ALL_OR_NONE
     )
     return can_show_a_part and 0 < command.display_quantity <= command.quantity
 
@@ -178,9 +184,9 @@ def _faults_of_taking(venue: Venue, command: Command) -> Iterator[Reason]:
 
 def _takes_against_its_flags(book: Book, side: int, price: int, flags: int) -> bool:
     """Say whether an order is post-only, would take, and cannot step aside."""
-    if not flags & Flag.POST_ONLY or not would_take(book, side, price):
+    if not flags & POST_ONLY or not would_take(book, side, price):
         return False
-    return not flags & Flag.REPRICE or not 1 <= price_beside(book, side) <= PRICE_MAX
+    return not flags & REPRICE or not 1 <= price_beside(book, side) <= PRICE_MAX
 
 
 # -- risk, for NEW and REPLACE -------------------------------------------------------------------
@@ -271,7 +277,7 @@ def _faults_of_tick(venue: Venue, command: Command) -> Iterator[Reason]:
 
 
 def _faults_of_state(venue: Venue, command: Command) -> Iterator[Reason]:
-    if command.order_type > max(TradingState):
+    if command.order_type > STATE_MAX:
         yield Reason.BAD_ORDER_TYPE
     if command.price < 0:
         yield Reason.BAD_PRICE

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from engines.matching.reference_orders import (
+    ALL_OR_NONE,
     AT_ONCE,
     BUY,
+    POST_ONLY,
     SELL,
     TRAILING,
     Book,
     Command,
     Order,
     Venue,
-    is_post_only,
     trailed,
     within_prices,
 )
@@ -22,7 +23,6 @@ from engines.messages import (
     PRICE_MAX,
     CommandKind,
     EventKind,
-    Flag,
     OrderType,
     Place,
     Reason,
@@ -227,7 +227,7 @@ def come_in(run: Execution, order: Order) -> None:
         take(run, order)
     elif order.order_type == OrderType.MARKET:
         wait(run, order, Place.AUCTION)
-    elif order.flags & Flag.ALL_OR_NONE:
+    elif order.flags & ALL_OR_NONE:
         wait(run, order, Place.ALL_OR_NONE)
     else:
         rest(run, order)
@@ -236,10 +236,10 @@ def come_in(run: Execution, order: Order) -> None:
 def take(run: Execution, order: Order) -> None:
     """Let a market or limit order trade in the continuous state; what is left rests or ends."""
     book = run.venue.books[order.symbol]
-    if is_post_only(order):
+    if order.flags & POST_ONLY:
         rest_beside(run, order)
         return
-    all_or_none = order.flags & Flag.ALL_OR_NONE
+    all_or_none = order.flags & ALL_OR_NONE
     if all_or_none and not is_fillable(book, order, order.quantity, run.events_left):
         if order.tif == TimeInForce.IOC:
             run.end(order, Reason.IOC_RESIDUE)

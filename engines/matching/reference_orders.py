@@ -24,6 +24,9 @@ from engines.messages import (
 )
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
+# plain numbers: the operators of IntFlag made up an eighth of the oracle's time
+POST_ONLY, REPRICE = int(Flag.POST_ONLY), int(Flag.REPRICE)
+ALL_OR_NONE, ALL_FLAGS = int(Flag.ALL_OR_NONE), int(sum(Flag))
 TIME_MAX = 2**63 - 1
 PLAIN_STOPS = (OrderType.STOP, OrderType.STOP_LIMIT)
 TRAILING = (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT)
@@ -332,8 +335,3 @@ def may_rest(command: Command, book: Book) -> bool:
     if command.order_type == OrderType.MARKET:
         return book.state != TradingState.CONTINUOUS
     return True
-
-
-def is_post_only(order: Order) -> bool:
-    """Say whether an order may not take."""
-    return bool(order.flags & Flag.POST_ONLY)
