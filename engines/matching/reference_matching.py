@@ -233,7 +233,7 @@ def come_in(run: Execution, order: Order) -> None:
         rest(run, order)
 
 
-def take(run: Execution, order: Order) -> None:
+def take(run: Execution, order: Order, rests_as: Reason = Reason.NONE) -> None:
     """Let a market or limit order trade in the continuous state; what is left rests or ends."""
     book = run.venue.books[order.symbol]
     if order.flags & POST_ONLY:
@@ -253,7 +253,7 @@ def take(run: Execution, order: Order) -> None:
     if reason:
         run.end(order, reason)
     else:
-        rest(run, order)
+        rest(run, order, rests_as)
 
 
 def why_residue_ends(book: Book, order: Order) -> Reason | None:
@@ -385,6 +385,7 @@ def trigger(run: Execution, stop: Order) -> None:
     """Let a stop that waits nowhere any more come in as a market or limit order."""
     book = run.venue.books[stop.symbol]
     run.say(EventKind.TRIGGERED, stop, stop.quantity, reason=Reason.STOP)
+    gets_its_price_now = stop.order_type == OrderType.TRAILING_STOP_LIMIT
     become_market_or_limit(stop)
     fill_or_kill, least = stop.tif == TimeInForce.FOK, min(stop.min_quantity, stop.quantity)
     if fill_or_kill and not is_fillable(book, stop, stop.quantity, run.events_left):
@@ -393,7 +394,7 @@ def trigger(run: Execution, stop: Order) -> None:
         run.end(stop, Reason.BELOW_MIN_QUANTITY)
     else:
         stop.min_quantity = 0
-        take(run, stop)
+        take(run, stop, Reason.REPRICED if gets_its_price_now else Reason.NONE)
 
 
 def become_market_or_limit(stop: Order) -> None:
