@@ -14,12 +14,14 @@ FILES = sorted(Path(__file__).parent.glob("test_rules_*.py"))
 
 def rows_of(table: int) -> list[str]:
     """Return the names in the first column of one of the tables in the rules' docstring."""
-    lines, rows, place = (rules.__doc__ or "").splitlines(), [], -1
-    for line in lines:
+    rows: list[str] = []
+    place = -1
+    for line in (rules.__doc__ or "").splitlines():
         place += line.startswith("=====")
         # a table has a line above its head, one below it, and one at its end
-        if place == 3 * table + 1 and re.match(r"\w", line):
-            rows += re.match(r"\w+(, \w+)*", line)[0].split(", ")
+        names = re.match(r"\w+(, \w+)*", line)
+        if names and place == 3 * table + 1:
+            rows += names[0].split(", ")
     return rows
 
 

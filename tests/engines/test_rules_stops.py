@@ -325,11 +325,13 @@ def test_trailing_stop_limit_offset(play):
         {trade_at(101)}
         {trade_at(98)}
           TRIGGERED/STOP 1 sell 5@98
+          RESTED/REPRICED 1 sell 5@96 left 5
         depth: | 5@96
         cancel 1
           CANCELLED/REQUESTED 1 sell 5@96
         {trade_at(104)}
           TRIGGERED/STOP 2 buy 4@104
+          RESTED/REPRICED 2 buy 4@106 left 4
         depth: 4@106 |
         sell 3 2@off200 trail 3
           RESTED/STOP 3 sell 0@101 left 2
@@ -337,6 +339,7 @@ def test_trailing_stop_limit_offset(play):
           CANCELLED/REQUESTED 2 buy 4@106
         {trade_at(101)}
           TRIGGERED/STOP 3 sell 2@101
+          RESTED/REPRICED 3 sell 2@1 left 2
         depth: | 2@1
     """)
 
