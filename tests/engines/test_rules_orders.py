@@ -265,6 +265,31 @@ def test_iceberg_shows_a_slice(play):
 
 
 @pytest.mark.needs(Feature.ICEBERG)
+def test_iceberg_shows_a_slice_only_if_something_is_left_to_hide(play):
+    play("""
+        buy 1 4@100 display 4       # all of it is shown, as it was accepted
+        sell 2 7@105
+        buy 3 10@105 display 4      # and of this 3 are left
+          TRADE 3 buy 7@105 left 3, 2 left 0
+        depth: 3@105 4@100 |
+        replace 3 9@105             # it is an iceberg all the same
+          REPLACED/PRIORITY_LOST 3 buy 9@105 was 3 3
+          RESTED/SLICED 3 buy 4@105 left 9
+        depth: 4@105 4@100 |
+    """)
+
+
+@pytest.mark.needs(Feature.ICEBERG, Feature.POST_ONLY)
+def test_iceberg_shows_a_slice_where_it_was_repriced_to(play):
+    play("""
+        sell 1 5@100
+        buy 2 9@103 display 2 reprice
+          RESTED/REPRICED 2 buy 2@99 left 9
+        depth: 2@99 | 5@100
+    """)
+
+
+@pytest.mark.needs(Feature.ICEBERG)
 def test_iceberg_refreshes_at_the_tail(play):
     play("""
         sell 1 7@100 display 3
@@ -373,6 +398,96 @@ def test_all_or_none_in_arrival_order(play):
     """)
 
 
+@pytest.mark.needs(Feature.ALL_OR_NONE, Feature.FOK)
+def test_all_or_none_does_not_wait_with_ioc_or_fok(play):
+    play("""
+        sell 1 4@100
+        buy 2 5@100 aon ioc
+          CANCELLED/IOC_RESIDUE 2 buy 5@100
+        buy 2 5@100 aon fok
+          REJECTED NOT_FILLABLE
+        buy 3 4@100 aon ioc
+          TRADE 3 buy 4@100 left 0, 1 left 0
+    """)
+
+
+OWN_ORDER_AHEAD = """
+    sell 1 5@100 gtd 50
+    sell 2 5@100 by 8
+    buy 3 5@100 aon newest
+      RESTED/ALL_OR_NONE 3 buy 0@100 left 5
+"""
+FILLS = """
+      TRIGGERED/ALL_OR_NONE 3 buy 5@100
+      TRADE 3 buy 5@100 left 0, 2 left 0 by 8
+"""
+
+
+@pytest.mark.needs(Feature.ALL_OR_NONE, Feature.SELF_TRADE_PREVENTION, Feature.MASS_CANCEL)
+@pytest.mark.needs(Feature.GTD, Feature.COLLAR, Feature.STATES)
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cancel 1\n CANCELLED/REQUESTED 1 sell 5@100",
+        "replace 1 5@101\n REPLACED/PRIORITY_LOST 1 sell 5@101 was 1 5",
+        "mass sell by 1 in 0\n CANCELLED/MASS_CANCELLED 1 sell 5@100\n DONE 1",
+    ],
+    ids=["cancel", "replace", "mass"],
+)
+def test_all_or_none_fills_later_after_any_command_for_its_symbol(play, command):
+    """Behind an own order, with self-trade prevention, nothing can be had."""
+    play(OWN_ORDER_AHEAD + command + FILLS)
+
+
+@pytest.mark.needs(Feature.ALL_OR_NONE, Feature.SELF_TRADE_PREVENTION, Feature.MASS_CANCEL)
+@pytest.mark.needs(Feature.GTD, Feature.COLLAR, Feature.STATES)
+@pytest.mark.parametrize(
+    "command",
+    [
+        "tick 50\n EXPIRED/TIME_REACHED 1 sell 5@100\n DONE 1",
+        "mass sell by 1\n CANCELLED/MASS_CANCELLED 1 sell 5@100 in 0\n DONE 1",
+    ],
+    ids=["tick", "mass"],
+)
+@pytest.mark.parametrize(
+    "following",
+    [
+        "buy 9 1@1",
+        "collar 0 0\n DONE 0",
+        "state CONTINUOUS\n STATE CONTINUOUS from CONTINUOUS",
+    ],
+    ids=["new", "collar", "state"],
+)
+def test_all_or_none_fills_later_where_a_command_names_no_symbol(play, command, following):
+    """What ends orders of all symbols moves nothing; the next command for the symbol does."""
+    play(OWN_ORDER_AHEAD + command)
+    play("tick 51\n DONE 0\n buy 8 1@1 in 1\n cancel 77\n REJECTED UNKNOWN_ORDER")
+    play("orders: 2:5 3:5")
+    play(following + FILLS)
+
+
+@pytest.mark.needs(Feature.MIN_QUANTITY, Feature.SELF_TRADE_PREVENTION, Feature.ICEBERG)
+def test_min_quantity_on_entry_is_counted_as_fill_or_kill_is(play):
+    play("""
+        sell 1 4@100 display 1 by 8
+          RESTED/SLICED 1 sell 1@100 left 4 by 8
+        sell 2 5@101
+        sell 3 5@102 by 8
+        buy 4 9@102 min 5 newest
+          REJECTED BELOW_MIN_QUANTITY
+        buy 4 9@102 min 5 oldest
+          TRADE 4 buy 1@100 left 8, 1 left 3 by 8
+          REFRESHED 1 sell 1@100 left 3 by 8
+          TRADE 4 buy 1@100 left 7, 1 left 2 by 8
+          REFRESHED 1 sell 1@100 left 2 by 8
+          TRADE 4 buy 1@100 left 6, 1 left 1 by 8
+          REFRESHED 1 sell 1@100 left 1 by 8
+          TRADE 4 buy 1@100 left 5, 1 left 0 by 8
+          CANCELLED/SELF_TRADE 2 sell 5@101
+          TRADE 4 buy 5@102 left 0, 3 left 0 by 8
+    """)
+
+
 def test_replace_priority(play):
     play("""
         buy 1 5@100
@@ -436,3 +551,44 @@ def test_replace_rejected_changes_nothing_for_the_later_checks(play):
         replace 1 5@102
           REPLACED/PRIORITY_LOST 1 buy 5@102 was 1 5
     """)
+
+
+def fields_of(record):
+    """Return those fields of a record that are not 0."""
+    return {name: int(record[name]) for name in record.dtype.names if record[name]}
+
+
+@pytest.mark.needs(*Feature)
+def test_order_status(play):
+    """Where an order waits, how much of it is seen, and all that it was entered with."""
+    play("""
+        sell 90 1@100
+        buy 91 1@100
+          TRADE 91 buy 1@100 left 0, 90 left 0
+        buy 1 5@98 by 7
+        sell 2 9@102 display 4 gtd 50
+          RESTED/SLICED 2 sell 4@102 left 9
+        sell 3 5@off2 trail 6 min 3 newest
+          RESTED/STOP 3 sell 0@94 left 5
+        buy 4 8@101 aon at 7 day
+          RESTED/ALL_OR_NONE 4 buy 0@101 left 8
+        buy 5 3@104 reprice
+          RESTED/REPRICED 5 buy 3@101 left 3
+        sell 6 1@101
+          TRADE 6 sell 1@101 left 0, 5 left 2
+    """)
+    expected = {
+        1: dict(price=98, quantity=5, shown=5, owner=7),
+        2: dict(price=102, quantity=9, shown=4, display_quantity=4, side=1, tif=4, expiry_ns=50),
+        3: dict(price=2, quantity=5, stop_price=95, distance=6, min_quantity=3, side=1, stp=1),
+        4: dict(price=101, quantity=8, tif=3, flags=4, place=1, expiry_ns=86_400 * 10**9),
+        5: dict(price=101, quantity=2, shown=2, flags=3),
+    }
+    expected[3] |= dict(order_type=5, place=3)
+    for order_id, fields in expected.items():
+        told = fields_of(play.engine.detail(0, order_id))
+        told.pop("arrival", None)
+        assert told == {"order_id": order_id, "owner": 1} | fields
+    assert play.engine.detail(0, 6) is None and play.engine.detail(1, 1) is None
+    arrivals = [int(play.engine.detail(0, order_id)["arrival"]) for order_id in (2, 3, 4, 5)]
+    assert arrivals == [1, 2, 3, 4]

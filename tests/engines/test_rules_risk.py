@@ -247,6 +247,23 @@ def test_collar_binds_takers(play):
     """)
 
 
+@pytest.mark.needs(Feature.COLLAR, Feature.FOK, Feature.MIN_QUANTITY)
+def test_collar_binds_takers_in_what_they_can_have(play):
+    play("""
+        sell 1 3@105
+        sell 2 3@106
+        collar 95 105
+          DONE 0
+        buy 3 5@market fok
+          REJECTED NOT_FILLABLE
+        buy 3 5@market min 4
+          REJECTED BELOW_MIN_QUANTITY
+        buy 3 5@market min 3
+          TRADE 3 buy 3@105 left 2, 1 left 0
+          CANCELLED/COLLAR_RESIDUE 3 buy 2@0
+    """)
+
+
 @pytest.mark.needs(Feature.COLLAR, Feature.STOP)
 def test_collar_binds_takers_that_a_trade_triggers(play):
     play("""
@@ -388,6 +405,22 @@ def test_limits_gate_the_notional_of_what_has_no_price(play):
           REJECTED OVER_NOTIONAL_LIMIT
         sell 6 10@off1 trail 10
           RESTED/STOP 6 sell 0@91 left 10
+    """)
+
+
+@pytest.mark.needs(Feature.RISK, Feature.STATES)
+def test_limits_gate_the_notional_of_market_orders_at_the_reference(play):
+    play("""
+        limits 0 notional 1000 by 1
+          DONE 0
+        state OPENING_CALL reference 101
+          STATE OPENING_CALL from CONTINUOUS reference 101
+        buy 1 10@market
+          REJECTED OVER_NOTIONAL_LIMIT
+        buy 1 9@market
+          RESTED/AUCTION_ONLY 1 buy 0@0 left 9
+        replace 1 10@0
+          REJECTED OVER_NOTIONAL_LIMIT
     """)
 
 

@@ -311,7 +311,12 @@ def test_trailing_stop_follows_the_reference_before_any_trade(play):
           STATE PRE_OPEN from CONTINUOUS reference 100
         sell 1 5@market trail 3
           RESTED/STOP 1 sell 0@97 left 5
+        state CONTINUOUS reference 300
+          STATE CONTINUOUS from PRE_OPEN reference 300
+          AUCTION 0@0
     """)
+    play(trade_at(200))
+    play("sell 2 1@market trail 3\n RESTED/STOP 2 sell 0@197 left 1")
 
 
 @pytest.mark.needs(Feature.TRAILING_STOP)
