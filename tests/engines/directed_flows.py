@@ -85,7 +85,7 @@ TERMS = {
 }
 AT_ONCE = {  # what a stop tells only if it is triggered when it comes in
     R.BELOW_MIN_QUANTITY, R.NOT_FILLABLE, R.SLICED, R.ALL_OR_NONE, R.IOC_RESIDUE, R.MARKET_RESIDUE,
-    R.COLLAR_RESIDUE, R.SELF_TRADE, R.TOO_MANY_EVENTS,
+    R.COLLAR_RESIDUE, R.SELF_TRADE, R.TOO_MANY_EVENTS, R.REPRICED,
 }  # fmt: skip
 
 
@@ -94,7 +94,9 @@ def to_an_order(kind: int, tif: int, state: int, reason: int) -> list[Fields]:
     trailing = kind in (TRAILING_STOP, TRAILING_STOP_LIMIT)
     price = PRICE_MAX if trailing else 100  # where a buying trailing stop is triggered on entry
     order = order_of(kind, tif, price, at_once=reason in AT_ONCE)
-    order |= TERMS.get(reason, {}) | WRONG_FIELD.get(reason, {})
+    order |= WRONG_FIELD.get(reason, {})
+    if not (trailing and reason == R.REPRICED):  # which needs no flags for that
+        order |= TERMS.get(reason, {})
     if reason == R.WRONG_STATE and kind == MARKET:
         order["price"] = 100
     flow = [] if reason == R.NO_LAST_PRICE else traded_at(price)
@@ -135,7 +137,7 @@ def before_the_order(reason: int, price: int) -> list[Fields]:
         R.OUTSIDE_COLLAR: [{"kind": K.COLLAR, "stop_price": 50}],
         R.BOOK_FULL: [new(10 + place, price=1) for place in range(ORDERS)],
         R.WOULD_TAKE: [offer],
-        R.REPRICED: [offer],
+        R.REPRICED: [offer | {"quantity": 4}],
         R.SELF_TRADE: [offer | {"owner": ME}],
         R.COLLAR_RESIDUE: [offer, {"kind": K.COLLAR, "stop_price": price - 1}],
         R.TOO_MANY_EVENTS: [offer | {"quantity": 1_000, "display_quantity": 1}],
@@ -165,6 +167,7 @@ WAITED = {
     R.STOP: {"order_type": STOP, "price": 0, "quantity": 1},
     R.ALL_OR_NONE: {"order_type": STOP_LIMIT, "price": 105, "quantity": 90, "flags": ALL_OR_NONE},
     R.SLICED: {"order_type": STOP_LIMIT, "price": 90, "display_quantity": 1},
+    R.REPRICED: {"order_type": TRAILING_STOP_LIMIT, "stop_price": 1, "quantity": 40},
     R.IOC_RESIDUE: {"order_type": STOP_LIMIT, "price": 90, "tif": IOC},
     R.MARKET_RESIDUE: {"order_type": STOP, "price": 90},
     R.COLLAR_RESIDUE: {"order_type": STOP_LIMIT, "price": 105, "quantity": 40},

@@ -35,7 +35,7 @@ TAKES_AT_ONCE = (IOC, FOK)
 # what waits may trade at any command that names a symbol in the continuous state, and then:
 MOVED = {
     R.NONE, R.STOP, R.ALL_OR_NONE, R.SLICED, R.IOC_RESIDUE, R.MARKET_RESIDUE, R.COLLAR_RESIDUE,
-    R.SELF_TRADE, R.NOT_FILLABLE, R.BELOW_MIN_QUANTITY, R.TOO_MANY_EVENTS,
+    R.SELF_TRADE, R.NOT_FILLABLE, R.BELOW_MIN_QUANTITY, R.TOO_MANY_EVENTS, R.REPRICED,
 }  # fmt: skip
 
 
@@ -225,7 +225,9 @@ def ends_of_a_limit(kind: int, tif: int, state: int) -> set[int]:
     found: set[int] = set()
     limited = kind in (LIMIT, STOP_LIMIT, TRAILING_STOP_LIMIT)
     if limited and tif not in TAKES_AT_ONCE:
-        found |= {R.SLICED, R.ALL_OR_NONE}
+        found |= {R.ALL_OR_NONE}
+        # a trailing stop-limit has a price only now, and says that, with its slice
+        found |= {R.REPRICED} if kind == TRAILING_STOP_LIMIT else {R.SLICED}
     if state != S.CONTINUOUS:
         return found
     if tif != FOK:  # which is filled whole or not at all
@@ -289,7 +291,7 @@ def in_state(kind: int, state: int) -> set[int]:
     """What a kind can tell in one state only."""
     if kind == K.REPLACE:
         if state == S.CONTINUOUS:
-            return {R.WOULD_TAKE, R.REPRICED}
+            return {R.WOULD_TAKE}
         return {R.AUCTION_ONLY}  # market orders wait outside the continuous state only
     if kind == K.STATE:
         if state == S.CONTINUOUS:

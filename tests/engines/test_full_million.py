@@ -57,6 +57,7 @@ def run_piece(number, count, drive, full_flows, told_book, hit_table):
         if start // STRETCH % LOOK == 0:
             look(oracle, ladder, told, market.symbols)
     look(oracle, ladder, told, market.symbols)
+    assert table.impossible() == []
     return table
 
 
@@ -108,8 +109,23 @@ def shrunk(commands, differs, tries=400):
 
 @pytest.fixture(scope="module")
 def hits(hit_table):
-    """Return the hit table that the tests of this module fill."""
+    """Return the hit table that the tests of this module fill, random flows and directed ones."""
     return hit_table.HitTable()
+
+
+def to_each_cell(hit_table, directed_flows):
+    """Give for each cell that can be reached its name, its counts' index, and a flow there."""
+    for kind, tif, state, _ in np.ndindex(*hit_table.SHAPE_ORDERS[:3], 1):
+        for reason in hit_table.reached_by_order(kind, tif, state):
+            flow = directed_flows.to_an_order(kind, tif, state, reason)
+            yield "orders", (kind, tif, state, reason), flow
+    for kind, state, _ in np.ndindex(*hit_table.SHAPE_COMMANDS[:2], 1):
+        for reason in hit_table.reached_by_command(kind, state):
+            flow = directed_flows.to_a_command(kind, state, reason)
+            yield "commands", (kind, state, reason), flow
+    for state in range(1, hit_table.NO_SYMBOL):
+        cell = (hit_table.K.STATE, state, hit_table.R.MARKET_RESIDUE)
+        yield "commands", cell, directed_flows.to_a_market_residue(state)
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +139,36 @@ def piece(drive, full_flows, told_book, hit_table):
 @pytest.mark.parametrize("number", range(26))
 def test_oracle_and_ladder_agree_over_a_slice(number, piece, hits):
     hits.merge(piece(number, SLICE))
+
+
+def test_a_flow_leads_to_each_cell(drive, hit_table, directed_flows, told_book, hits):
+    """More than two thousand flows of some commands, each on new engines."""
+    room = {name: getattr(directed_flows, name.upper()) for name in ("orders", "symbols", "owners")}
+    missed = []
+    for title, cell, flow in to_each_cell(hit_table, directed_flows):
+        commands, told = directed_flows.records_of(flow), told_book.ToldBook(strict=True)
+        engines = [IMPLEMENTATIONS[name].create(**room) for name in NAMES]
+        expected, actual = (drive(engine, commands) for engine in engines)
+        assert expected.tobytes() == actual.tobytes(), f"{title} {cell}: {flow}"
+        assert engines[0].digest() == engines[1].digest(), f"{title} {cell}: {flow}"
+        told.feed(expected)
+        look(*engines, told, room["symbols"])
+        table = hit_table.HitTable()
+        table.reset(room["symbols"])
+        table.add(commands, expected)
+        if not getattr(table, title)[cell]:
+            missed.append((title, cell, flow))
+        hits.merge(table)
+    assert missed == []
+
+
+def test_hit_table(hits, drive, hit_table, directed_flows):
+    """No cell that can be reached is empty, none that cannot be is hit; shown with ``-s``."""
+    if not hits.orders.any():  # alone, as with `-k hit_table`
+        pytest.skip("nothing has been counted; run the whole file")
+    print(hits.text())
+    assert hits.impossible() == []
+    assert hits.empty() == []
 
 
 def run_in_two_processes(first, piece):
@@ -148,3 +194,11 @@ def test_oracle_and_ladder_agree_over_ten_million_commands(half_million, piece, 
     for orders, commands in run_in_two_processes(1_000 + SOAK_PIECES * half_million, piece):
         hits.orders += orders
         hits.commands += commands
+
+
+@pytest.mark.soak
+def test_the_hit_table_of_ten_million_commands_is_written(hits):
+    """Without the flows that were made for it; they are in the slice."""
+    TABLE.parent.mkdir(exist_ok=True)
+    TABLE.write_text(hits.text(), encoding="utf-8")
+    assert hits.impossible() == []

@@ -118,8 +118,13 @@ def with_other_prices(flow, drive, market, price_of, change=None):
         stretch = flow.stretch(plain.contents(), STRETCH)
         no_notional_limits(stretch)
         for command in np.split(stretch, STRETCH):
+            distance = is_a_distance(plain, command[0])
+            if distance:
+                command["price"] %= 3
+            elif 0 < command["price"][0] < REAL_PRICE:
+                command["price"] += CENTRE
             changed = command.copy()
-            if not is_a_distance(plain, command[0]):
+            if not distance:
                 changed["price"] = price_of(command["price"])
                 changed["stop_price"] = price_of(command["stop_price"])
             if change:
@@ -133,7 +138,10 @@ def with_other_prices(flow, drive, market, price_of, change=None):
 def assert_same_but_prices(expected, actual, price_of) -> None:
     expected = expected.copy()
     expected["price"] = price_of(expected["price"])
-    assert expected.tobytes() == actual.tobytes()
+    both = min(len(expected), len(actual))
+    different = np.flatnonzero(expected[:both] != actual[:both])
+    assert not len(different), f"{expected[different[0]]} is not {actual[different[0]]}"
+    assert len(expected) == len(actual)
 
 
 @pytest.mark.parametrize("shift", [1, 63, 1_000_003, PRICE_MAX - 2 * CENTRE])
@@ -281,19 +289,18 @@ def test_plain_flows_give_the_same_events_on_every_path(drive, random_commands, 
 @pytest.mark.parametrize("tif", [TimeInForce.DAY, TimeInForce.GTD])
 def test_an_expiry_that_never_comes_changes_nothing(drive, full_flows, tif):
     """Without a TICK, an order of the day, or until a date, lives as one without an end."""
-    market = full_flows.Market(spread=6, ticks=0.0, **ALONE)
+    market = full_flows.Market(spread=6, ticks=0.0, wrong=0.0, **ALONE)
     flow = full_flows.Flow(tif, market)
 
     def lasting(commands):
         new = (commands["kind"] == K.NEW) & (commands["tif"] > TimeInForce.FOK)
-        commands["tif"][new], commands["ref"][new] = TimeInForce.GTC, 2**62
+        commands["tif"][new] = TimeInForce.GTC
+        commands["ref"][commands["kind"] == K.NEW] = 2**62
 
     commands, expected = made(flow, drive, market, lasting)
     assert_worth_it(expected)
     ending = commands.copy()
     ending["tif"][(commands["kind"] == K.NEW) & (commands["tif"] == TimeInForce.GTC)] = tif
     actual = drive(create(market), ending)
-    late = (ending["ref"] == 0) & (ending["tif"] == TimeInForce.GTD)
-    assert not late.any(), "a spoilt date would be rejected"
     assert (actual["kind"] & KIND_MASK != EventKind.EXPIRED).all()
     assert expected.tobytes() == actual.tobytes()
