@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ NOTEBOOKS = CHECKOUT / "notebooks"
 README = CHECKOUT / "README.md"
 PICTURE = SHIPPED / "matching_latency.png"
 FIGURE_TAG = "shipped-figure"
-"""Tags the one cell of a notebook whose output is committed."""
+"""Tags the cells of a notebook whose output is committed: the first figure, worked examples."""
 
 _NUMBERS = re.compile(r"(<!-- numbers.*?-->\n).*?(<!-- end of numbers -->)", re.DOTALL)
 
@@ -104,13 +104,14 @@ def measure(size: str = "full") -> None:
 
 
 def draw_figures() -> None:
-    """Put the first figure into each notebook, and nothing else."""
+    """Put the figures into each notebook's tagged cells, and nothing else."""
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         strip(notebook)
-        for cell in notebook.cells:
-            if FIGURE_TAG in cell.metadata.get("tags", []):
-                cell.outputs = _figure_of(cell.source, path)
+        tagged = [cell for cell in notebook.cells if FIGURE_TAG in cell.metadata.get("tags", [])]
+        found = _figures_of([cell.source for cell in tagged], path)
+        for cell, outputs in zip(tagged, found, strict=True):
+            cell.outputs = outputs
         text = nbformat.writes(notebook, indent=1, ensure_ascii=False)
         path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
         click.echo(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
@@ -133,20 +134,27 @@ def strip(notebook: nbformat.NotebookNode) -> None:
             cell.outputs, cell.execution_count = [], None
 
 
-def _figure_of(source: str, path: Path) -> list[nbformat.NotebookNode]:
-    """Run one cell where its notebook would, and return the picture that it ends with."""
+def _figures_of(sources: Sequence[str], path: Path) -> list[list[nbformat.NotebookNode]]:
+    """Run some cells where their notebook would, each after the others; return their outputs."""
     from nbclient import NotebookClient
     from traitlets.config import Config
 
-    alone = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    alone = nbformat.v4.new_notebook(cells=cells)
     # Without encryption a kernel warns of it.
     config = Config({"KernelManager": {"transport_encryption": "auto"}})
     place = {"metadata": {"path": str(path.parent)}}
     os.environ.update(environment(os.environ))  # the person's own Jupyter folders stay as they are
     NotebookClient(alone, resources=place, config=config).execute()
-    outputs = alone.cells[0].outputs
+    return [_with_smaller_figure(cell.outputs, path) for cell in alone.cells]
+
+
+def _with_smaller_figure(
+    outputs: list[nbformat.NotebookNode], path: Path
+) -> list[nbformat.NotebookNode]:
+    """Return a cell's outputs, of which the first must be a figure."""
     if not outputs or "image/png" not in outputs[0].get("data", {}):
-        raise FileError(path, f"has no figure in its cell {FIGURE_TAG}; end it with picture(…)")
+        raise FileError(path, f"has no figure in a cell {FIGURE_TAG}; end it with picture(…)")
     data = outputs[0].data
     data["image/png"] = b64encode(_smaller(b64decode(data["image/png"]))).decode()
     return outputs

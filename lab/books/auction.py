@@ -57,15 +57,15 @@ class Auction:
         rows = [
             [
                 f"{point.price:,}",
+                chosen[point.price],
                 *(f"{lots:,}" for lots in (point.demand, point.supply, point.volume)),
                 _surplus(point),
-                chosen[point.price],
             ]
             for point in self.curves.points
             if point.price in chosen
         ]
-        headings = ["candidate", "bought at most", "sold at most", "volume", "left over", ""]
-        return Table("candidates for the auction's price", headings, rows, names=0)
+        headings = ["candidate", "verdict", "would buy", "would sell", "volume", "left over"]
+        return Table("candidates for the price", headings, rows, names=2)
 
     def words(self) -> str:
         """Return the figure in words, for those who cannot see it."""

@@ -143,8 +143,14 @@ class Scene:
         return [*frames, Frame(title, self.after, frozenset(own))]
 
     def tables(self) -> list[Table]:
-        """Return what happened, a table for each command."""
-        return [words.table(turn.events, turn.line) for turn in self.turns]
+        """Return what happened: a table for each command, of choices one for all."""
+        if not self.are_choices:
+            return [words.table(turn.events, turn.line) for turn in self.turns]
+        rows = []
+        for title, turn in zip(self._titles(), self.turns, strict=True):
+            told = words.table(turn.events).rows
+            rows += [[title if at == 0 else "", *row] for at, row in enumerate(told)]
+        return [Table("", ["terms", *words.HEADINGS], rows, names=5)]
 
     def words(self) -> str:
         """Return the figure in words, for those who cannot see it."""
@@ -154,13 +160,16 @@ class Scene:
             said.append(_in_words("After it", turn.after))
         return ". ".join(said) + "."
 
+    def _titles(self) -> list[str]:
+        """Return what tells the choices apart."""
+        return _differing([turn.line for turn in self.turns])
+
     def _frames_of_choices(self) -> list[Frame]:
         """Return the common book, then each choice's with what is gone still in its place."""
         own = set().union(*(turn.own() for turn in self.turns))
-        titles = _differing([turn.line for turn in self.turns])
         first = self.turns[0]
         frames = [Frame("before", _with_incoming(first.before, first.command), frozenset(own))]
-        for title, turn in zip(titles, self.turns, strict=True):
+        for title, turn in zip(self._titles(), self.turns, strict=True):
             book = replace(_both(turn.before, turn.after), last_price=turn.after.last_price)
             frames.append(turn.frame(title, _with_incoming(book, turn.command), own))
         return frames

@@ -127,9 +127,9 @@ class Steps:
         self._saved[self.position] = self.engine.save()
 
     def _load(self, position: int) -> None:
-        self.engine = self._new_engine()
-        self.engine.load(self._saved[position])
-        self.position = position
+        engine = self._new_engine()
+        engine.load(self._saved[position])
+        self.engine, self.position = engine, position
 
     def _new_engine(self) -> MatchingEngine:
         return IMPLEMENTATIONS[self._name].create(self.course.orders_max, self.course.symbols)

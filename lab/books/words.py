@@ -53,7 +53,7 @@ REASONS: dict[int, str] = {
     Reason.TOO_MANY_EVENTS: "more events than one command may make",
     Reason.PRIORITY_KEPT: "keeps its place",
     Reason.PRIORITY_LOST: "goes to the tail",
-    Reason.REPRICED: "repriced, so as not to take",
+    Reason.REPRICED: "not at the price that it named",
     Reason.SLICED: "shows a slice",
     Reason.ALL_OR_NONE: "waits until all of it can trade",
     Reason.AUCTION_ONLY: "waits for the auction",

@@ -36,10 +36,11 @@ def _shown(method: Callable[..., None]) -> Callable[..., None]:
         try:
             method(self, *arguments)
         except ExchangeLabError as error:
-            self.message.value = markup.problem(str(error))
+            self.say(str(error))
         except Exception as error:
-            words = f"the view failed, {type(error).__name__}: {error}; make it anew with lab.book"
-            self.message.value = markup.problem(words)
+            self.say(
+                f"the view failed, {type(error).__name__}: {error}; make it anew with lab.book"
+            )
 
     return guarded
 
@@ -123,7 +124,7 @@ class BookView(widgets.VBox):
             style=_NARROW,
             layout=widgets.Layout(width="112px", display="" if course.symbols > 1 else "none"),
         )
-        self.message = widgets.HTML()
+        self.message = widgets.HTML(layout=widgets.Layout(display="none"))
         self.command = widgets.HTML()
         self.figure = widgets.HTML()
         self.events = widgets.HTML()
@@ -146,9 +147,14 @@ class BookView(widgets.VBox):
     @_shown
     def go(self, position: int) -> None:
         """Go to the place after so many commands and show it."""
-        self.message.value = ""
+        self.say("")
         self.steps.go(position)
         self._show()
+
+    def say(self, problem: str) -> None:
+        """Show what went wrong; nothing takes no room."""
+        self.message.value = markup.problem(problem)
+        self.message.layout.display = "" if problem else "none"
 
     def _follow(self, position: int) -> None:
         if not self._following:
@@ -162,6 +168,8 @@ class BookView(widgets.VBox):
     def _show(self) -> None:
         """Show where the steps stand, in every control and in the figure."""
         self.book = look(self.steps.engine, self.symbol.value, LEVELS, QUEUE_MOST)
+        self._show_figure()  # first: what is set first is painted first
+        self._show_command()
         self._following = True
         try:
             self.slider.value = self.field.value = self.steps.position
@@ -171,8 +179,6 @@ class BookView(widgets.VBox):
         at_start, at_end = not self.steps.position, self.steps.position == len(self.steps)
         for name, at_limit in zip(self.buttons, (at_start, at_start, at_end, at_end), strict=True):
             self.buttons[name].disabled = at_limit
-        self._show_command()
-        self._show_figure()
 
     def _offer_levels(self) -> None:
         """Offer the levels that are shown, and keep the chosen one though it may be gone."""
@@ -200,7 +206,7 @@ class BookView(widgets.VBox):
     def _show_command(self) -> None:
         command = self.steps.command
         if command is None:
-            self.command.value = markup.said("at the start", "no command has been carried out yet")
+            self.command.value = markup.said("at the start, before the first command")
             self.events.value = ""
             return
         self.command.value = markup.said(f"{self.steps.position:,}.", line_of(command))

@@ -100,12 +100,10 @@ def verdict(result: Result) -> str:
     return _framed(f'<div class="verdict{shaky}">{escape(tables.verdict(result))}</div>')
 
 
-def said(place: str, command: str) -> str:
+def said(place: str, command: str = "") -> str:
     """Return a command as it was given, with its number."""
-    return _framed(
-        f'<div class="said"><span class="quiet">{escape(place)}</span> '
-        f"<code>{escape(command)}</code></div>"
-    )
+    code = f" <code>{escape(command)}</code>" if command else ""
+    return _framed(f'<div class="said"><span class="quiet">{escape(place)}</span>{code}</div>')
 
 
 def listed(table_html: str, rest: str) -> str:

@@ -84,7 +84,7 @@ def _depth_marks(book: Book, chosen: Choice | None, touched: Collection[int]) ->
     for place, level in enumerate(book.asks[:LEVELS]):
         y = top - _HEAD - (LEVELS - place - 0.5) * _ROW
         yield from _level_marks(level, False, y, scale, chosen, level.price in touched)
-    yield from _touch_marks(book, top - _HEAD - (LEVELS + 0.5) * _ROW)
+    yield from _touch_marks(book, top - _HEAD - (LEVELS + 0.5) * _ROW, bool(touched))
     for place, level in enumerate(book.bids[:LEVELS]):
         y = top - _HEAD - (LEVELS + place + 1.5) * _ROW
         yield from _level_marks(level, True, y, scale, chosen, level.price in touched)
@@ -122,7 +122,7 @@ def _bar_marks(level: Level, colour: str, y: float, scale: float) -> Iterator[Ma
         yield from hatched(reserve, lighter(colour, 0.45))
 
 
-def _touch_marks(book: Book, y: float) -> Iterator[Mark]:
+def _touch_marks(book: Book, y: float, is_touched: bool) -> Iterator[Mark]:
     """Write what lies between the two sides."""
     said = [] if book.state == "continuous" else [book.state]
     if book.bids and book.asks:
@@ -130,6 +130,10 @@ def _touch_marks(book: Book, y: float) -> Iterator[Mark]:
         said.append(f"spread {apart:,} tick{'s' * (apart != 1)}" if apart > 0 else "crossed")
     if book.last_price:
         said.append(f"last trade at {book.last_price:,}")
+    if is_touched:
+        words = Words(_COUNT_END, y, "just touched", _SIZE * 0.9, SOFT_INK, side="right")
+        yield Block(Box.around(words.x - words.width() - 7, y, 5.0, 5.0), INK)
+        yield words
     yield Stroke(((20.0, y), (_BARS - 6, y)), GRID, 0.8)
     yield Words(_BARS, y, " · ".join(said), _SIZE * 0.95, SOFT_INK, side="left")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from typing import Protocol
 
@@ -134,4 +135,9 @@ def show_parts(png: bytes, words: str, tables: Sequence[Table]) -> None:
 
 
 def _table(table: Table) -> str:
-    return f"<div style='overflow-x: auto; margin: 0 0 8px'>{table.to_html()}</div>"
+    """Return a table as an untrusted notebook shows it too: without classes or style sheets."""
+    rows = (
+        replace(table, caption="").to_html().replace(' class="name"', ' style="text-align: left"')
+    )
+    title = f"<div><strong>{escape(table.caption)}</strong></div>" if table.caption else ""
+    return f'<div style="overflow-x: auto">{title}{rows}</div>'
