@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import from_dtype, njit, types
+from llvmlite.binding import add_symbol
+from numba import cfunc, from_dtype, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -110,6 +111,42 @@ def records_at(dtype: np.dtype) -> Callable[..., Any]:
         return record(types.int64, index), codegen
 
     return record_at
+
+
+@intrinsic
+def address_of(typingctx, record):
+    """Return the address of a record that ``records_at`` has given, int64."""
+
+    def codegen(context, builder, signature, arguments):
+        return builder.ptrtoint(arguments[0], ir.IntType(64))
+
+    return types.int64(record), codegen
+
+
+def far(signature: str) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a function apart from those that call it, which then hold no more than its name.
+
+    Numba puts all that a function calls, directly or not, into its module and optimises it again:
+    a deep tree of kernels takes minutes (the price ladder's full half: more than six, so: one).
+    Such a function is compiled, or loaded from the cache, as soon as it is defined.
+
+    Parameters
+    ----------
+    signature
+        Numba types of result and parameters: integers only, as in C.
+    """
+
+    def compile_apart(function: Callable[..., Any]) -> Any:
+        name = f"exchange_lab.{function.__module__}.{function.__qualname__}"
+        compiled = cfunc(signature, cache=True)(function)
+        _far_functions.append(compiled)  # its machine code lives as long as this does
+        add_symbol(name, compiled.address)
+        return types.ExternalFunction(name, compiled._sig)
+
+    return compile_apart
+
+
+_far_functions: list[Any] = []
 
 
 def _word_pointer(context, builder, signature, arguments):

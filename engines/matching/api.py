@@ -23,9 +23,10 @@ any          REJECTED with the reason of the first check that failed, and nothin
 ===========  ==========================================================================
 
 What an order does when it comes in: a TRADE for each maker met, in priority order, an iceberg
-maker's REFRESHED directly after it, what self-trade prevention ends in its place · then, if something
-is left, CANCELLED with its reason, or RESTED where its price or display is not what was accepted.
-After the command itself, whatever waited and now moves does the same, with TRIGGERED at its head.
+maker's REFRESHED directly after it, what self-trade prevention ends in its place · then, if
+something is left, CANCELLED with its reason, or RESTED where its price or display is not what was
+accepted. After the command itself, whatever waited and now moves does the same, with TRIGGERED at
+its head.
 
 What a replace does to an order's place in its queue:
 

@@ -16,25 +16,47 @@ from numba import njit
 from engines.intrinsics import (
     count_leading_zeros,
     count_trailing_zeros,
+    far,
     fence_release,
     load_word,
     records_at,
     store_word,
 )
-from engines.matching.ladder_layout import HEADER, PAGE, QUEUE, SIDE, SLOT
+from engines.matching.ladder_layout import HEADER, PAGE, QUEUE, SIDE, SLOT, Places
 
 header_at, side_at = records_at(HEADER), records_at(SIDE)
 page_at, queue_at, slot_at = records_at(PAGE), records_at(QUEUE), records_at(SLOT)
 
 ZERO, ONE, ALL_ONES = np.uint64(0), np.uint64(1), np.uint64(2**64 - 1)
-U6, U21, U32 = np.uint64(6), np.uint64(21), np.uint64(32)
-LOW_21, LOW_32 = np.uint64(2**21 - 1), np.uint64(2**32 - 1)
+U6, U20, U32 = np.uint64(6), np.uint64(20), np.uint64(32)
+LOW_20, LOW_32 = np.uint64(2**20 - 1), np.uint64(2**32 - 1)
 # Odd multipliers of MurmurHash3's 64-bit finaliser (Appleby, public domain).
 MIX_A, MIX_B = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
 
 # nogil: a kernel runs beside the threads of a Jupyter kernel without stalling them.
 fast = njit(cache=True, nogil=True, forceinline=True)
 rare = njit(cache=True, nogil=True)
+
+
+@fast
+def places_at(base):
+    """Return the ``Places`` of the buffer at an address: what a far function begins with."""
+    header = header_at(base, 0)
+    return Places(
+        base,
+        base + np.int64(header.books_at),
+        base + np.int64(header.sides_at),
+        base + np.int64(header.ids_at),
+        base + np.int64(header.directory_at),
+        base + np.int64(header.words_at),
+        base + np.int64(header.pages_at),
+        base + np.int64(header.orders_at),
+        base + np.int64(header.spill_at),
+        base + np.int64(header.levels_at),
+        base + np.int64(header.terms_at),
+        base + np.int64(header.timed_at),
+        base + np.int64(header.owners_at),
+    )
 
 
 # -- the id table: (symbol, order id) -> order -----------------------------------------------------
@@ -71,6 +93,12 @@ def find_id(s, symbol, order_id, tag):
         place = (place + ONE) & mask
 
 
+@rare
+def place_of(s, symbol, order_id):
+    """Return as ``find_id`` where an id stands or would stand; a call, for the full kernels."""
+    return find_id(s, symbol, order_id, id_tag(symbol, order_id))
+
+
 @fast
 def slot_of(s, place):
     """Return the order that a place of the id table holds."""
@@ -96,18 +124,32 @@ def erase_id(s, place):
     store_word(s.ids, hole, ZERO)
 
 
+@rare
+def add_id(s, symbol, order_id, slot):
+    """Enter an id that is not in the table; a call, for the full kernels."""
+    tag = id_tag(symbol, order_id)
+    place = ~find_id(s, symbol, order_id, tag)
+    store_word(s.ids, np.uint64(place), tag << U32 | np.uint64(slot))
+
+
+@rare
+def drop_id(s, symbol, order_id):
+    """Take an id, which is there, out of the table; a call, for the full kernels."""
+    erase_id(s, find_id(s, symbol, order_id, id_tag(symbol, order_id)))
+
+
 # -- the directory: (symbol, side, layer, number) -> page or summary word --------------------------
 
 
 @fast
 def directory_key(symbol, side, layer, number):
-    """Return the 43-bit key of a page (layer 0) or of a summary word (layers 1 to 3).
+    """Return the 44-bit key of a page (layer 0) or of a summary word (layers 1 to 3).
 
     Number has 25 bits in layer 0 and 6 fewer in each layer above, which leaves the top bits free
     to name the layer: 0…, 10…, 110…, 1110….
     """
     name = (np.int64(0), np.int64(1) << 25, np.int64(3) << 24, np.int64(7) << 23)[layer]
-    return np.uint64(((np.int64(symbol) << 1 | side) << 26) | name | number)
+    return np.uint64(((np.int64(symbol) << 2 | side) << 26) | name | number)
 
 
 @fast
@@ -125,8 +167,8 @@ def look_up(s, key):
     place = directory_home(s, key)
     while True:
         entry = load_word(s.directory, place)
-        if entry >> U21 == key or entry == ZERO:
-            return np.int64(entry & LOW_21)
+        if entry >> U20 == key or entry == ZERO:
+            return np.int64(entry & LOW_20)
         place = (place + ONE) & mask
 
 
@@ -147,7 +189,7 @@ def enter(s, key, index):
     while load_word(s.directory, place) != ZERO:
         place = (place + ONE) & mask
     turn_version(header)
-    store_word(s.directory, place, key << U21 | np.uint64(index))
+    store_word(s.directory, place, key << U20 | np.uint64(index))
     turn_version(header)
 
 
@@ -157,7 +199,7 @@ def leave(s, key):
     header = header_at(s.header, 0)
     mask = header.directory_mask
     hole = directory_home(s, key)
-    while load_word(s.directory, hole) >> U21 != key:
+    while load_word(s.directory, hole) >> U20 != key:
         hole = (hole + ONE) & mask
     turn_version(header)
     probe = hole
@@ -166,7 +208,7 @@ def leave(s, key):
         entry = load_word(s.directory, probe)
         if entry == ZERO:
             break
-        home = directory_home(s, entry >> U21)
+        home = directory_home(s, entry >> U20)
         if ((probe - home) & mask) >= ((probe - hole) & mask):
             store_word(s.directory, hole, entry)
             hole = probe
@@ -177,9 +219,9 @@ def leave(s, key):
 # -- pages, and the summary that finds the next one ------------------------------------------------
 
 
-@rare
-def add_page(s, symbol, side, number):
-    """Take a page for 64 ticks, enter it, and mark it in the summary; return its index."""
+@fast
+def take_page(s, symbol, side, number):
+    """Take a page for 64 levels; return its index."""
     header = header_at(s.header, 0)
     page = np.int64(header.free_page)
     if page:
@@ -191,9 +233,26 @@ def add_page(s, symbol, side, number):
     record.bitmap, record.number = ZERO, number
     record.symbol, record.side = symbol, side
     header.live_pages += 1
+    return page
+
+
+@fast
+def give_page(s, page):
+    """Give a page back; the one freed last is used next."""
+    header = header_at(s.header, 0)
+    page_at(s.pages, page).number = header.free_page
+    header.free_page = page
+    header.live_pages -= 1
+
+
+@rare
+def add_page(s, symbol, side, number):
+    """Take a page for 64 ticks, enter it, and mark it in the summary; return its index."""
+    header = header_at(s.header, 0)
+    page = take_page(s, symbol, side, number)
     enter(s, directory_key(symbol, side, 0, number), page)
 
-    owner = side_at(s.sides, 2 * symbol + side)
+    owner = side_at(s.sides, 4 * symbol + side)
     owner.pages += 1
     for layer in range(1, 4):
         bit = ONE << np.uint64(number & 63)
@@ -225,11 +284,9 @@ def drop_page(s, page):
     record = page_at(s.pages, page)
     symbol, side, number = np.int64(record.symbol), np.int64(record.side), np.int64(record.number)
     leave(s, directory_key(symbol, side, 0, number))
-    record.number = header.free_page
-    header.free_page = page
-    header.live_pages -= 1
+    give_page(s, page)
 
-    owner = side_at(s.sides, 2 * symbol + side)
+    owner = side_at(s.sides, 4 * symbol + side)
     owner.pages -= 1
     for layer in range(1, 4):
         bit = ONE << np.uint64(number & 63)
@@ -267,7 +324,7 @@ def first_bit(word, upward):
 @rare
 def next_number(s, symbol, side, number, upward):
     """Return the nearest page number beyond ``number`` that a side has, or -1."""
-    owner = side_at(s.sides, 2 * symbol + side)
+    owner = side_at(s.sides, 4 * symbol + side)
     found = np.int64(-1)
     climbed = 0
     for layer in range(1, 4):  # up, until a word has a bit beyond ours
@@ -324,10 +381,9 @@ def side_of(s, level):
 
 
 @rare
-def next_level(s, level):
-    """Return the level next to ``level`` going away from the touch, or 0 if it is the last."""
+def level_beside(s, level, upward):
+    """Return the next level of the same ladder at a higher (or lower) price, or 0."""
     page = page_at(s.pages, level >> 6)
-    upward = page.side == 1
     beyond = bits_beyond(page.bitmap, level & 63, upward)
     if beyond != ZERO:
         return level & ~63 | first_bit(beyond, upward)
@@ -340,15 +396,33 @@ def next_level(s, level):
 
 
 @fast
+def next_level(s, level):
+    """Return the level next to ``level`` going away from the touch, or 0 if it is the last."""
+    return level_beside(s, level, page_at(s.pages, level >> 6).side & 1 == 1)
+
+
+@far("int64(int64, int64)")
+def next_level_far(base, level):
+    """Return ``next_level``; far, for the full kernels."""
+    return next_level(places_at(base), level)
+
+
+@far("int64(int64, int64)")
+def level_above(base, level):
+    """Return the next level of the same ladder at a higher price, or 0; far."""
+    return level_beside(places_at(base), level, True)
+
+
+@fast
 def close_level(s, level):
     """Forget a level whose queue has emptied; if it was the best, the next one becomes so."""
     page = page_at(s.pages, np.uint64(level) >> U6)
-    owner = side_at(s.sides, 2 * np.int64(page.symbol) + page.side)
+    owner = side_at(s.sides, 4 * np.int64(page.symbol) + page.side)
     bit = ONE << np.uint64(level & 63)
     if owner.best_level == level:
         beyond = page.bitmap & ~bit  # the best has no level before it
         if beyond != ZERO:
-            following = level & ~63 | first_bit(beyond, page.side == 1)
+            following = level & ~63 | first_bit(beyond, page.side & 1 == 1)
         else:
             following = next_level(s, level)
         owner.best_level = following
@@ -361,7 +435,7 @@ def close_level(s, level):
 @fast
 def find_page(s, symbol, side, number):
     """Return the page of a side, or 0; most orders stand on the page of the best."""
-    owner = side_at(s.sides, 2 * symbol + side)
+    owner = side_at(s.sides, 4 * symbol + side)
     if owner.best_price and np.int64(owner.best_price) >> 6 == number:
         return np.int64(owner.best_level) >> 6
     return look_up(s, directory_key(symbol, side, 0, number))

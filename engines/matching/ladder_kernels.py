@@ -1,29 +1,30 @@
-"""The compiled half of the price ladder: what each command does, and the loop over a batch.
+"""The lean half of the price ladder: plain limit and market orders, and the loop over a batch.
 
-Read it from the top: orders in their queues, events, commands, the batch. No function allocates or
-raises; ``s`` is the ``Places`` of a buffer, ``n`` how many events this call has written.
+Nearly all commands are about plain orders in a book where nothing else goes on, and these kernels
+know no more than that; whatever is rare they hand to ``ladder_full`` and ``ladder_exchange``, which
+know every rule. Both give the same events. Read it from the top: orders in their queues, commands,
+the batch. No function allocates or raises; ``s`` is the ``Places`` of a buffer, ``n`` how many
+events this call has written.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from engines.intrinsics import fence_release, load_word, read_ticks, records_at, store_word
+from engines.intrinsics import address_of, fence_release, load_word, read_ticks, store_word
+from engines.matching.ladder_events import EVENTS, REASONS, close_command, command_at, emit, reject
+from engines.matching.ladder_exchange import govern
+from engines.matching.ladder_full import carry_out
 from engines.matching.ladder_index import (
     ONE,
     U32,
     ZERO,
-    add_page,
     close_level,
     erase_id,
     fast,
     find_id,
-    find_page,
     header_at,
     id_tag,
-    page_at,
     price_of,
     queue_at,
     rare,
@@ -32,37 +33,28 @@ from engines.matching.ladder_index import (
     slot_at,
     slot_of,
 )
-from engines.matching.ladder_layout import BOOK
+from engines.matching.ladder_layout import Out
+from engines.matching.ladder_queues import (
+    book_at,
+    give_slot,
+    no_room,
+    queue_up,
+    take_slot,
+    unlink,
+)
 from engines.messages import (
-    COMMAND,
-    EVENT,
-    LAST_BIT,
     PRICE_MAX,
     CommandKind,
-    EventKind,
-    Flag,
     OrderType,
-    Reason,
-    SelfTradePrevention,
     Side,
     TimeInForce,
     codes,
 )
 
-book_at, command_at, event_at = records_at(BOOK), records_at(COMMAND), records_at(EVENT)
-
-COMMANDS, EVENTS, REASONS = codes(CommandKind), codes(EventKind), codes(Reason)
+COMMANDS = codes(CommandKind)
 BUY, LIMIT, MARKET = int(Side.BUY), int(OrderType.LIMIT), int(OrderType.MARKET)
 GTC, IOC = int(TimeInForce.GTC), int(TimeInForce.IOC)
-LAST_KIND, LAST_TYPE, LAST_TIF = int(max(CommandKind)), int(max(OrderType)), int(max(TimeInForce))
-LAST_STP, LAST_FLAGS = int(max(SelfTradePrevention)), int(sum(Flag))
-
-
-class Out(NamedTuple):
-    """The caller's events buffer: its address and how many events it holds."""
-
-    place: int
-    room: int
+LAST_KIND = int(max(CommandKind))
 
 
 # -- orders in their queues ------------------------------------------------------------------------
@@ -71,151 +63,32 @@ class Out(NamedTuple):
 @fast
 def rest(s, symbol, side, order_id, tag, place, price, quantity, owner):
     """Put a new order at the end of its queue; ``place`` is its free place in the id table."""
-    header = header_at(s.header, 0)
-    slot = np.uint64(header.free_order)
-    if slot:
-        header.free_order = slot_at(s.orders, slot).next
-    else:
-        slot = np.uint64(header.fresh_order)
-        header.fresh_order = slot + ONE
-    header.live_orders += 1
+    slot = take_slot(s)
+    header_at(s.header, 0).live_orders += 1
     store_word(s.ids, np.uint64(place), tag << U32 | slot)
-
-    page = find_page(s, symbol, side, price >> 6)
-    if page == 0:
-        page = add_page(s, symbol, side, price >> 6)
-    level = np.uint64(page << 6 | price & 63)
-    queue = queue_at(s.levels, level)
     order = slot_at(s.orders, slot)
     order.order_id, order.quantity, order.owner = order_id, quantity, owner
-    order.level, order.next = level, 0
-    if queue.quantity:
-        order.prev = queue.tail
-        slot_at(s.orders, queue.tail).next = slot
-        queue.tail = slot
-        queue.quantity += quantity
-        return
-    order.prev = 0
-    queue.head = queue.tail = slot
-    queue.quantity = quantity
-    page_at(s.pages, np.uint64(page)).bitmap |= ONE << np.uint64(price & 63)
-    sides = side_at(s.sides, 2 * symbol + side)
-    best = np.int64(sides.best_price)
-    if best == 0 or (price > best if side == BUY else price < best):
-        sides.best_price, sides.best_level = price, level
+    queue_up(s, slot, symbol, side, price, quantity)
 
 
 @fast
 def free_slot(s, slot):
-    """Give an order's slot back; the one freed last is used next, still in the cache."""
-    header = header_at(s.header, 0)
-    slot_at(s.orders, slot).next = header.free_order
-    header.free_order = slot
-    header.live_orders -= 1
+    """Give the slot of an order that lives no more back."""
+    give_slot(s, slot)
+    header_at(s.header, 0).live_orders -= 1
 
 
 @fast
 def remove(s, slot, place):
     """Take an order out of its queue, the id table and the slots."""
-    order = slot_at(s.orders, slot)
-    level = np.int64(order.level)
-    queue = queue_at(s.levels, np.uint64(level))
-    before, after = order.prev, order.next
-    if before:
-        slot_at(s.orders, before).next = after
-    else:
-        queue.head = after
-    if after:
-        slot_at(s.orders, after).prev = before
-    else:
-        queue.tail = before
-    queue.quantity -= order.quantity
+    level = unlink(s, slot)
     erase_id(s, place)
     free_slot(s, slot)
-    if queue.quantity == 0:
+    if queue_at(s.levels, np.uint64(level)).quantity == 0:
         close_level(s, level)
 
 
-# -- events ----------------------------------------------------------------------------------------
-
-
-@fast
-def write(
-    event, index, command, order_id, other_id, price, quantity, remaining,
-    other_remaining, owner, other_owner, kind, side, reason,
-):  # fmt: skip
-    """Fill one event record."""
-    event.sequence, event.time_ns = command.sequence, command.time_ns
-    event.order_id, event.other_id = order_id, other_id
-    event.price, event.quantity = price, quantity
-    event.remaining, event.other_remaining = remaining, other_remaining
-    event.owner, event.other_owner = owner, other_owner
-    event.index, event.symbol = index, command.symbol
-    event.kind, event.reason = kind | side << 6, reason
-
-
-@fast
-def emit(
-    s, events, n, first, command, order_id, other_id, price, quantity, remaining,
-    other_remaining, owner, other_owner, kind, side, reason,
-):  # fmt: skip
-    """Write event number n of this call, into the spill once the caller's buffer is full."""
-    if n < events.room:
-        write(
-            event_at(events.place, n), n - first, command, order_id, other_id, price, quantity,
-            remaining, other_remaining, owner, other_owner, kind, side, reason,
-        )  # fmt: skip
-    else:
-        write(
-            event_at(s.spill, n - events.room), n - first, command, order_id, other_id, price,
-            quantity, remaining, other_remaining, owner, other_owner, kind, side, reason,
-        )  # fmt: skip
-    return n + 1
-
-
-@rare
-def reject(s, events, n, command, reason):
-    """Write the one event of a command that is not carried out; it echoes the command."""
-    return emit(
-        s, events, n, n, command, command.order_id, command.ref, command.price, command.quantity,
-        0, 0, command.owner, 0, EVENTS.REJECTED, np.int64(command.side & 1), reason,
-    )  # fmt: skip
-
-
 # -- commands --------------------------------------------------------------------------------------
-
-
-@rare
-def why_new_rejected(command):
-    """Return the first field of a NEW that is wrong, in the contract's order, or 0."""
-    plain_type = command.order_type <= MARKET
-    lowest = 0 if command.order_type == MARKET else 1
-    if command.order_id == ZERO:
-        return REASONS.BAD_ID
-    if command.side > 1:
-        return REASONS.BAD_SIDE
-    if command.order_type > LAST_TYPE:
-        return REASONS.BAD_ORDER_TYPE
-    if command.tif > LAST_TIF:
-        return REASONS.BAD_TIF
-    if command.stp > LAST_STP:
-        return REASONS.BAD_STP
-    if command.flags > LAST_FLAGS:
-        return REASONS.BAD_FLAGS
-    if command.quantity < 1:
-        return REASONS.BAD_QUANTITY
-    if plain_type and command.price < lowest:
-        return REASONS.BAD_PRICE
-    if plain_type and command.stop_price != 0:
-        return REASONS.BAD_STOP_PRICE
-    if command.display_quantity < 0 or command.display_quantity > command.quantity:
-        return REASONS.BAD_DISPLAY_QUANTITY
-    if command.min_quantity < 0 or command.min_quantity > command.quantity:
-        return REASONS.BAD_MIN_QUANTITY
-    extra = command.stp | command.flags | command.display_quantity | command.min_quantity
-    if not plain_type or command.tif > IOC or extra:
-        return REASONS.UNSUPPORTED
-    return 0
 
 
 @fast
@@ -237,18 +110,9 @@ def is_plain(command):
 
 
 @fast
-def no_room(s, symbol, side, price):
-    """Return whether an order at this price would need a page that is not to be had."""
-    header = header_at(s.header, 0)
-    if header.live_pages < header.pages:
-        return False
-    return find_page(s, symbol, side, price >> 6) == 0
-
-
-@fast
 def match(s, events, n, first, command, symbol, side, order_id, owner, remaining, limit):
     """Trade against the other side up to ``limit``; return (n, what remains)."""
-    other = side_at(s.sides, 2 * symbol + 1 - side)
+    other = side_at(s.sides, 4 * symbol + 1 - side)
     while remaining:
         best = np.int64(other.best_price)
         if best == 0 or (best > limit if side == BUY else best < limit):
@@ -289,9 +153,7 @@ def new(s, events, n, command):
     price, quantity = np.int64(command.price), np.int64(command.quantity)
     order_id, owner = command.order_id, command.owner
     if not is_plain(command):
-        reason = why_new_rejected(command)
-        if reason:
-            return reject(s, events, n, command, reason)
+        return carry_out(s.header, events.place, events.room, n, address_of(command))
     tag = id_tag(symbol, order_id)
     place = find_id(s, symbol, order_id, tag)
     if place >= 0:
@@ -433,15 +295,19 @@ def step(s, events, n, command):
     if kind == 0 or kind > LAST_KIND:
         return reject(s, events, n, command, REASONS.UNKNOWN_KIND)
     if kind > COMMANDS.REPLACE:
-        return reject(s, events, n, command, REASONS.UNSUPPORTED)
+        return govern(s.header, events.place, events.room, n, address_of(command))
     if command.symbol >= header_at(s.header, 0).symbols:
         return reject(s, events, n, command, REASONS.UNKNOWN_SYMBOL)
     symbol = np.int64(command.symbol)
     book = book_at(s.books, symbol)
     book.version += ONE  # odd: being written
     fence_release()
-    is_new = kind == COMMANDS.NEW
-    n = new(s, events, n, command) if is_new else change(s, events, n, command, symbol)
+    if book.attention:
+        n = carry_out(s.header, events.place, events.room, n, address_of(command))
+    elif kind == COMMANDS.NEW:
+        n = new(s, events, n, command)
+    else:
+        n = change(s, events, n, command, symbol)
     fence_release()
     book.version += ONE
     return n
@@ -458,15 +324,6 @@ def deliver(s, events):
     header.spill_start = start + count
     header.spill_count -= count
     return count
-
-
-@fast
-def close_command(s, events, n):
-    """Mark the event written last as the last of its command."""
-    if n <= events.room:
-        event_at(events.place, n - 1).kind |= LAST_BIT
-    else:
-        event_at(s.spill, n - 1 - events.room).kind |= LAST_BIT
 
 
 @rare
@@ -498,15 +355,3 @@ def submit(s, commands, events, ticks, clock):
         header.spill_start, header.spill_count = 0, n - out.room
         n = out.room
     return taken, n
-
-
-@rare
-def restore(s, orders):
-    """Put ``ORDER`` records, given in priority order, into an empty ladder."""
-    for i in range(len(orders)):
-        order = orders[i]
-        symbol, side = np.int64(order.symbol), np.int64(order.side)
-        tag = id_tag(symbol, order.order_id)
-        place = find_id(s, symbol, order.order_id, tag)
-        price, quantity = np.int64(order.price), np.int64(order.quantity)
-        rest(s, symbol, side, order.order_id, tag, ~place, price, quantity, order.owner)

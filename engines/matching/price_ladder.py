@@ -17,10 +17,20 @@ import numpy as np
 
 from engines.errors import BrokenInvariant, CapacityError
 from engines.intrinsics import HAS_CYCLE_COUNTER
-from engines.matching import ladder_kernels, ladder_views
-from engines.matching.api import Clock, MatchingEngine, check_arrays
+from engines.matching import ladder_auction, ladder_check, ladder_contents, ladder_kernels
+from engines.matching.api import Clock, Indicative, MatchingEngine, check_arrays
 from engines.matching.ladder_layout import PAGES_MAX, bytes_needed, lay_out, places_of, sizes_in
-from engines.messages import LEVEL, ORDER, SYMBOL
+from engines.messages import (
+    BAND,
+    DETAIL,
+    LEVEL,
+    ORDER,
+    OWNER,
+    SYMBOL,
+    Contents,
+    Place,
+    Side,
+)
 
 _NO_TICKS = np.zeros(0, np.int64)
 _CLOCK_CODES = {Clock.CYCLES: 1, Clock.MONOTONIC_NS: 2}
@@ -31,11 +41,11 @@ class PriceLadder(MatchingEngine):
 
     Parameters
     ----------
-    orders, symbols
+    orders, symbols, owners
         Capacities, as for every engine.
     pages
         How many pages of 64 ticks may be in use at once; by default one more than orders, which
-        can never run out before the orders do (up to 699,050): the one is for a replace that moves
+        can never run out before the orders do (up to 349,524): the one is for a replace that moves
         an order of a full book. An order that would need one more is rejected as BOOK_FULL.
     buffer
         Where the state lives: uint8, ``bytes_needed`` long. All zero it becomes a new book; a
@@ -72,22 +82,23 @@ class PriceLadder(MatchingEngine):
         pages: int | None = None,
         buffer: np.ndarray | None = None,
         clock: Clock | None = None,
+        owners: int = 1024,
     ) -> None:
-        super().__init__(orders, symbols)
+        super().__init__(orders, symbols, owners)
         pages = min(orders + 1, PAGES_MAX) if pages is None else pages
         if buffer is None:
-            buffer = np.zeros(bytes_needed(orders, symbols, pages) + 64, np.uint8)
+            buffer = np.zeros(bytes_needed(orders, symbols, pages, owners) + 64, np.uint8)
             buffer = buffer[-buffer.ctypes.data % 64 :]
         self.buffer = buffer
         self.clock = clock or (Clock.CYCLES if HAS_CYCLE_COUNTER else Clock.MONOTONIC_NS)
-        self._sections = lay_out(buffer, orders, symbols, pages)
+        self._sections = lay_out(buffer, orders, symbols, pages, owners)
         self._places = places_of(self._sections)
 
     @classmethod
     def attach(cls, buffer: np.ndarray, clock: Clock | None = None) -> Self:
         """Continue the ladder that a buffer holds, with its own capacities."""
-        orders, symbols, pages = sizes_in(buffer)
-        return cls(orders, symbols, pages, buffer, clock)
+        orders, symbols, pages, owners = sizes_in(buffer)
+        return cls(orders, symbols, pages, buffer, clock, owners)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle by the buffer: what is held besides are addresses in it."""
@@ -114,35 +125,88 @@ class PriceLadder(MatchingEngine):
         return self._collect(0, self.symbols_max)
 
     def _collect(self, first_symbol: int, last_symbol: int) -> np.ndarray:
-        out = np.zeros(int(self._sections.header[0]["live_orders"]), ORDER)
-        count = ladder_views.live_orders(self._places, first_symbol, last_symbol, out)
-        return out[:count].copy()
+        slots = self._slots(first_symbol, last_symbol)
+        out = np.zeros(len(slots), ORDER)
+        ladder_contents.fill_orders(self._places, slots, out)
+        return out
+
+    def _slots(self, first_symbol: int, last_symbol: int) -> np.ndarray:
+        out = np.zeros(int(self._sections.header[0]["live_orders"]), np.uint64)
+        count = ladder_contents.live_slots(self._places, first_symbol, last_symbol, out)
+        return out[:count]
 
     def order(self, symbol: int, order_id: int) -> np.void | None:
         """Return one live order, or None."""
-        self.require_symbol(symbol)
-        slot = int(ladder_views.find_slot(self._places, symbol, np.uint64(order_id)))
-        if slot == 0:
+        slot = self._find(symbol, order_id)
+        if slot is None:
             return None
         out = np.zeros(1, ORDER)
-        ladder_views.fill_order(self._places, np.uint64(slot), out[0])
+        ladder_contents.fill_orders(self._places, slot, out)
         return out[0]
+
+    def detail(self, symbol: int, order_id: int) -> np.void | None:
+        """Return all that is known of one live order, or None."""
+        slot = self._find(symbol, order_id)
+        if slot is None or not self._sections.orders["rare"][slot[0]]:
+            return super().detail(symbol, order_id)
+        out = np.zeros(1, DETAIL)
+        ladder_contents.fill_details(self._places, slot, out)
+        out["arrival"] = self._rank(out["arrival"][0])
+        return out[0]
+
+    def _find(self, symbol: int, order_id: int) -> np.ndarray | None:
+        """Return the slot of a live order as an array of one, or None."""
+        self.require_symbol(symbol)
+        slot = ladder_contents.find_slot(self._places, symbol, np.uint64(order_id))
+        return np.array([slot], np.uint64) if slot else None
+
+    def _rank(self, arrival: int) -> int:
+        """Return how many live orders with terms have not arrived after one of them."""
+        slots = self._slots(0, self.symbols_max)
+        rare = slots[self._sections.orders["rare"][slots] != 0]
+        return int((self._sections.terms["arrival"][rare] <= arrival).sum())
 
     def depth(self, symbol: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the best price levels of both sides."""
         self.require_symbol(symbol)
         levels = min(levels, len(self._sections.orders))  # no book has more levels than orders
         out = np.zeros((2, levels), LEVEL)
-        counts = [ladder_views.depth(self._places, symbol, side, out[side]) for side in (0, 1)]
+        counts = [ladder_contents.depth(self._places, symbol, side, out[side]) for side in (0, 1)]
         return out[0, : counts[0]], out[1, : counts[1]]
 
+    def indicative(self, symbol: int) -> Indicative:
+        """Return what a call auction of this symbol would do now."""
+        self.require_symbol(symbol)
+        price, volume, surplus = ladder_auction.find_cross(self._places, symbol)
+        side = Side.SELL if surplus < 0 else Side.BUY
+        return Indicative(int(price), int(volume), abs(int(surplus)), side)
+
     def symbol_records(self) -> np.ndarray:
-        """Return the symbols that have traded."""
-        (traded,) = np.nonzero(self._sections.books["last_price"])
-        records = np.zeros(len(traded), SYMBOL)
-        records["symbol"] = traded
-        records["last_price"] = self._sections.books["last_price"][traded]
+        """Return the symbols that have traded or are in another state than continuous."""
+        books = self._sections.books
+        return _chosen(books, (books["last_price"] != 0) | (books["state"] != 0), SYMBOL)
+
+    def band_records(self) -> np.ndarray:
+        """Return the symbols with a reference price or a collar."""
+        books = self._sections.books
+        return _chosen(books, (books["reference"] | books["low"] | books["high"]) != 0, BAND)
+
+    def owner_records(self) -> np.ndarray:
+        """Return the owners with risk limits."""
+        limits = self._sections.owners[: int(self._sections.header[0]["live_owners"])]
+        records = np.zeros(len(limits), OWNER)
+        for field in ("owner", "quantity", "killed", "notional"):
+            records[field] = limits[field]
+        records["live_orders"] = limits["live_orders_max"]
         return records
+
+    def detail_records(self) -> np.ndarray:
+        """Return the orders that have terms, their arrivals as ranks."""
+        slots = self._slots(0, self.symbols_max)
+        out = np.zeros(len(slots), DETAIL)
+        out = out[: ladder_contents.fill_details(self._places, slots, out)]
+        out["arrival"][np.argsort(out["arrival"])] = np.arange(1, len(out) + 1)
+        return out
 
     @property
     def last_sequence(self) -> int:
@@ -157,26 +221,42 @@ class PriceLadder(MatchingEngine):
 
     def check(self) -> None:
         """Look at every invariant; raises BrokenInvariant."""
-        number, symbol = ladder_views.check(self._places)
+        number, symbol = ladder_check.check(self._places)
         if number:
             raise BrokenInvariant(
-                f"symbol {int(symbol)}: not so, that {ladder_views.INVARIANTS[number]}"
+                f"symbol {int(symbol)}: not so, that {ladder_check.INVARIANTS[number]}"
             )
 
-    def _restore(
-        self, orders: np.ndarray, symbols: np.ndarray, undelivered: np.ndarray, last_sequence: int
-    ) -> None:
+    def _restore(self, contents: Contents, undelivered: np.ndarray, last_sequence: int) -> None:
         header = self._sections.header[0]
-        pages = np.unique(
-            np.rec.fromarrays([orders["symbol"], orders["side"], orders["price"] >> 6])
-        )
-        if len(pages) > header["pages"]:
+        pages = _pages_of(contents.orders)
+        if pages > header["pages"]:
             raise CapacityError(
-                f"the snapshot's orders stand on {len(pages)} pages, the ladder has "
-                f"{header['pages']}; give it more"
+                f"the snapshot's orders stand on {pages} pages, the ladder has {header['pages']}; "
+                "give it more"
             )
-        ladder_kernels.restore(self._places, orders)
-        self._sections.books["last_price"][symbols["symbol"]] = symbols["last_price"]
+        orders, symbols, details, bands, owners = (part.copy() for part in contents)
+        ladder_contents.restore_orders(self._places, orders, details)
+        ladder_contents.restore_books(self._places, symbols, bands, owners)
         self._sections.spill[: len(undelivered)] = undelivered
         header["spill_start"], header["spill_count"] = 0, len(undelivered)
         header["last_sequence"] = last_sequence
+
+
+def _chosen(books: np.ndarray, chosen: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return records of the chosen books, the fields of the same name filled in."""
+    (symbols,) = np.nonzero(chosen)
+    records = np.zeros(len(symbols), dtype)
+    records["symbol"] = symbols
+    for field in set(dtype.names or ()) & set(books.dtype.names or ()) - {"reserved"}:
+        records[field] = books[field][symbols]
+    return records
+
+
+def _pages_of(orders: np.ndarray) -> int:
+    """Return how many pages live orders stand on."""
+    place = orders["flags"] & 127
+    in_ladder = (place == Place.BOOK) | (place == Place.STOP)
+    number = np.where(in_ladder, orders["price"] >> 6, 0)
+    ladder = np.where(in_ladder, 2 * place + orders["side"], 255)
+    return len(np.unique(np.rec.fromarrays([orders["symbol"], ladder, number])))

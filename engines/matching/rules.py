@@ -12,7 +12,8 @@ UNKNOWN_KIND             no such kind of command
 UNSUPPORTED              DEFINE (symbols are made by the constructor)
 UNKNOWN_SYMBOL           no book for the symbol; TICK, LIMITS and KILL look at none, and
                          MASS_CANCEL takes 65535 for all
-WRONG_STATE              NEW and REPLACE while HALTED or CLOSED; IOC and FOK outside CONTINUOUS
+WRONG_STATE              NEW and REPLACE while HALTED or CLOSED; outside CONTINUOUS also IOC, FOK
+                         and market orders with a worst price
 BAD_ID                   order id 0 in NEW, CANCEL, REDUCE, REPLACE
 BAD_SIDE                 NEW: above 1. MASS_CANCEL: above 2
 BAD_ORDER_TYPE           NEW: above 5. STATE: no such state. KILL: neither 0 (kill) nor 1 (lift)
@@ -23,13 +24,14 @@ BAD_FLAGS                NEW: above 7 · reprice without post-only · post-only 
 BAD_QUANTITY             NEW, REDUCE, REPLACE: below 1. LIMITS: below 0
 BAD_PRICE                NEW limit and stop-limit: below 1 · market, stop, trailing stop-limit:
                          below 0 · trailing stop: not 0. REPLACE: as the order's type would have
-                         it (an unknown order: below 1). COLLAR, STATE: below 0
+                         it, 0 for a market order that waits (an unknown order: below 1).
+                         COLLAR, STATE: below 0
 BAD_STOP_PRICE           NEW limit and market: not 0 · others: below 1. COLLAR: below 0, or both
                          bounds given and high below low
 BAD_DISPLAY_QUANTITY     NEW: below 0 or above the quantity · not 0 for market, stop, trailing
                          stop, IOC, FOK or all-or-none. LIMITS: below 0, or not 0 for owner 0
-BAD_MIN_QUANTITY         NEW: below 0 or above the quantity · not 0 with post-only
-BAD_TIME                 NEW with GTD: expiry (ref) not after the command's time, or above 2^63-1
+BAD_MIN_QUANTITY         NEW: below 0 or above the quantity · not 0 with post-only or all-or-none
+BAD_TIME                 NEW with GTD: expiry (ref) 0, not after the command's time, or above 2^63-1
 NO_LAST_PRICE            NEW trailing: no trade and no reference price to trail yet
 UNKNOWN_ORDER            no such live order of this owner
 DUPLICATE_ID             the (new) id is live in this symbol
@@ -86,14 +88,15 @@ stop_keeps_its_terms           time in force, minimum, all-or-none and display h
                                BELOW_MIN_QUANTITY, both as CANCELLED
 trailing_stop_follows          distance below (sell) or above (buy) the last price, within
                                1..2^31-1; only ever towards it; once a command, before triggering
-trailing_stop_limit_offset     its limit is the trigger less (sell) or plus (buy) its price
+trailing_stop_limit_offset     its limit is the trigger less (sell) or plus (buy) its price, within
+                               1..2^31-1; if it rests: RESTED (REPRICED)
 cancel_of_a_stop               CANCEL, REDUCE and REPLACE work on all that waits
 replace_keeps_the_stop_price   a REPLACE of a stop changes id, quantity and price, not the trigger
 replace_priority               same price and no more quantity keeps the place; anything else is a
                                new arrival, which may trade
 replace_rejected_changes_nothing  WOULD_TAKE, DUPLICATE_ID and so on leave the order as it was
 day_ends                       EXPIRED (DAY_ENDED): at the first TICK of a later UTC day than the
-                               order's, or when its symbol is CLOSED
+                               order's, or when its symbol is CLOSED, in the order of ``orders``
 gtd_expires                    EXPIRED (TIME_REACHED): at the first TICK not before its ref
 tick_order                     a TICK ends orders by expiry, then arrival, then says DONE (quantity
                                how many)
@@ -113,7 +116,7 @@ auction_on_leaving             an auction runs on going from any other state to 
                                from a call to CLOSED
 auction_price                  largest volume; least surplus; highest price if all surplus is on
                                the buy side, lowest if on the sell side; else nearest to the
-                               reference; else the higher. Without volume: 0
+                               reference, if there is one; else the higher. Without volume: 0
 auction_candidates             limit prices at which both sides have volume, and the reference: the
                                STATE's price, else one given before, else the last price
 auction_priority               market orders first, then price, then place in the queue; each TRADE
@@ -145,9 +148,14 @@ work_is_bounded                a command makes at most ``events_max`` events: TO
 fewer than ``SPARE_EVENTS`` left of the command's ``events_max(orders)`` stops, and what is left of
 it is CANCELLED (TOO_MANY_EVENTS). Waiting orders are not started with fewer than twice as many
 left: all-or-none orders stay, triggered stops go back to the stop book, both until the next command
-for their symbol. An order that must fill whole, or its minimum, counts as fillable only if
-``2 × turns + SPARE_EVENTS`` events are left, where each maker met has one turn and an iceberg one
-more for each slice its reserve makes.
+for their symbol.
+
+**What can be had at once**, for orders that must fill whole or a minimum, is counted price level by
+price level until it is enough: all makers of a level, with their reserves. It counts only if
+``2 × turns + SPARE_EVENTS`` events are left behind the order's head event, where each maker has one
+turn and an iceberg one more for each slice its reserve makes. Own orders count one turn and no
+quantity with CANCEL_OLDEST; with any other mode of prevention the count ends at the first own
+order, and of its level only the slices shown ahead of it count.
 
 **After a command.** A command that was carried out and names one symbol (not TICK, LIMITS, KILL or
 a MASS_CANCEL of all) is followed, in the continuous state, by: all-or-none orders; trailing stops

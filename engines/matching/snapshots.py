@@ -29,7 +29,7 @@ from engines.messages import (
     TradingState,
 )
 
-_PARTS = Contents(ORDER, SYMBOL, DETAIL, BAND, OWNER)
+_PARTS = dict(zip(Contents._fields, (ORDER, SYMBOL, DETAIL, BAND, OWNER), strict=True))
 
 
 def parts_of(snapshot: bytes) -> tuple[Contents, np.ndarray, int]:
@@ -51,7 +51,7 @@ def parts_of(snapshot: bytes) -> tuple[Contents, np.ndarray, int]:
         raise LayoutError(
             f"the snapshot has version {head['version']}, this program reads {SNAPSHOT_VERSION}"
         )
-    counts = [(dtype, int(head[field])) for field, dtype in _PARTS._asdict().items()]
+    counts = [(dtype, int(head[field])) for field, dtype in _PARTS.items()]
     counts.append((EVENT, int(head["events"])))
     size = SNAPSHOT.itemsize + sum(dtype.itemsize * count for dtype, count in counts)
     if len(snapshot) != size:
@@ -110,7 +110,8 @@ def _refuse(records: np.ndarray, wrong: np.ndarray, title: str) -> None:
     """Refuse the first record that is wrong."""
     (places,) = np.nonzero(wrong)
     if len(places):
-        raise LayoutError(f"the snapshot's {title} {records[places[0]]} cannot be; take another copy")
+        record = records[places[0]]
+        raise LayoutError(f"the snapshot's {title} {record} cannot be; take another copy")
 
 
 def _check_orders(orders: np.ndarray) -> None:
