@@ -72,10 +72,28 @@ def store_word(address, index, word):
     ctypes.c_uint64.from_address(int(address) + 8 * int(index)).value = int(word)
 
 
+def far(signature):
+    """Return a decorator that hands a function its arguments as the types that it names."""
+    names = [name.strip() for name in signature.partition("(")[2].rstrip(")").split(",")]
+    casts = [CASTS[name] for name in names if name]
+
+    def apart(function):
+        def call(*arguments):
+            return function(*(cast(value) for cast, value in zip(casts, arguments, strict=True)))
+
+        return call
+
+    return apart
+
+
+CASTS = {"int64": signed, "uint64": unsigned, "uint32": lambda value: int(value) & 2**32 - 1}
+
+
 def intrinsics() -> types.ModuleType:
     """Return a module in the place of ``engines.intrinsics``."""
     module = types.ModuleType("engines.intrinsics")
     module.records_at, module.load_word, module.store_word = records_at, load_word, store_word
+    module.far, module.address_of = far, lambda record: record.address
     module.HAS_CYCLE_COUNTER = False
     module.fence_release = lambda: None
     module.prefetch = lambda *_: None
