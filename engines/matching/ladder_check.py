@@ -34,7 +34,6 @@ from engines.matching.ladder_layout import (
     HAS_LIMITS,
     HAS_RARE,
     HAS_STATE,
-    SELL_STOPS,
     WAITING,
     WAITING_QUEUES,
 )
@@ -82,22 +81,24 @@ def check_terms(s, slot, side):
     order, terms = slot_at(s.orders, slot), terms_at(s.terms, slot)
     if not order.rare:
         return 16 if side > 1 else 0
-    if not needs_terms(terms):
-        return 16
     place = np.int64(terms.place)
-    if side > 1 and place != (PLACES.STOP if side < WAITING else PLACES.ALL_OR_NONE):
-        if side < WAITING or place != PLACES.AUCTION:
-            return 16
-    if side <= 1 and (place != PLACES.BOOK or terms.side != side):
+    is_here = place == PLACES.BOOK and terms.side == side
+    if side == WAITING:
+        is_here = place == PLACES.ALL_OR_NONE or place == PLACES.AUCTION
+    elif side > 1:
+        is_here = place == PLACES.STOP
+    if not is_here or not needs_terms(terms):
         return 16
     if terms.reserve < 0 or (place != PLACES.BOOK and terms.reserve):
         return 17
-    hides = terms.reserve > 0 or (place == PLACES.BOOK and terms.display_quantity > 0)
-    if hides and order.quantity > terms.display_quantity:
+    if place == PLACES.BOOK and terms.display_quantity:
+        if order.quantity > terms.display_quantity:
+            return 17
+    elif terms.reserve:
         return 17
-    if SELL_STOPS <= side < WAITING and order.prev:
-        if terms_at(s.terms, order.prev).arrival >= terms.arrival:
-            return 18
+    is_second = place == PLACES.STOP and order.prev != 0
+    if is_second and terms_at(s.terms, order.prev).arrival >= terms.arrival:
+        return 18
     return 0
 
 
