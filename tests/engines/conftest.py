@@ -331,6 +331,12 @@ def hit_table():
 
 
 @pytest.fixture(scope="session")
+def interpreted():
+    """Return the module that runs the ladder's kernels as plain Python."""
+    return _beside("interpreted")
+
+
+@pytest.fixture(scope="session")
 def told_book():
     """Return the module that rebuilds books with every kind of order from events alone."""
     return _beside("told_book")

@@ -89,6 +89,7 @@ MARKETS = {
     "a tiny book of icebergs": Market(spread=3, orders=7, lots=90, changes=0.15, icebergs=0.8),
     "one owner": Market(owners=2, spread=5, orders=50),
     "calls and halts": Market(symbols=3, spread=6, orders=90, states=0.06, open=0.35),
+    "auction after auction": Market(spread=4, orders=40, states=0.12, open=0.45, lots=6),
     "nothing wrong, always open": Market(spread=10, orders=100, wrong=0.0, **NOTHING_CHANGES),
     "days without end": Market(spread=6, ticks=0.1, start_ns=2**63 - 3_000 * NS_A_DAY),
 }

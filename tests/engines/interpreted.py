@@ -33,6 +33,10 @@ def signed(value) -> int:
     return value - 2**64 if value >> 63 else value
 
 
+# so that they can name an array's type too, as numpy's own do
+unsigned.dtype, signed.dtype = np.dtype(np.uint64), np.dtype(np.int64)
+
+
 def records_at(dtype):
     """Return a function (address, index) -> record, a view of the memory there."""
     record_type = type("Record", (), {"__slots__": ("address",)})
@@ -125,10 +129,26 @@ class Called:
         return lambda *arguments: kernel(*map(as_records, arguments))
 
 
+class Records:
+    """An array of records whose elements have their fields as attributes, as in compiled code."""
+
+    def __init__(self, array) -> None:
+        assert array.flags.c_contiguous
+        self.array, self.ctypes = array, array.ctypes
+        self.record_at = records_at(array.dtype)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, index):
+        assert 0 <= index < len(self.array)
+        return self.record_at(self.ctypes.data, index)
+
+
 def as_records(argument):
-    """Return an array of records as one whose elements have their fields as attributes."""
+    """Return an array of records as ``Records``, and anything else as it is."""
     if isinstance(argument, np.ndarray) and argument.dtype.names:
-        return argument.view(np.dtype((np.record, argument.dtype)))
+        return Records(argument)
     return argument
 
 
