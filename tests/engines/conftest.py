@@ -298,8 +298,10 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture
 def play(request):
-    """Return what plays scripts to a new engine; see ``scripts.Play``."""
-    return _beside("scripts").Play(request.param, _drive)
+    """Return what plays scripts to a new engine, and afterwards all of them again in batches."""
+    play = _beside("scripts").Play(request.param, _drive)
+    yield play
+    play.repeat()
 
 
 def _beside(name):

@@ -76,13 +76,24 @@ class Play:
     whole echo. ``depth:``, ``orders:`` (id:quantity) and ``last:`` say what the engine shows then.
     """
 
-    def __init__(self, name, drive, orders=64, symbols=2, **options):
-        self.name, self.drive, self.sequence = name, drive, 0
-        self.engine = IMPLEMENTATIONS[name].create(orders, symbols, **options)
+    def __init__(self, name, drive, **sizes):
+        self.name, self.drive, self.sizes = name, drive, {"orders": 64, "symbols": 2} | sizes
+        self.engine = IMPLEMENTATIONS[name].create(**self.sizes)
+        self.given, self.told, self.others = [], [], []
 
     def resized(self, **sizes):
         """Return a play to another new engine of the same name."""
-        return Play(self.name, self.drive, **sizes)
+        self.others.append(Play(self.name, self.drive, **sizes))
+        return self.others[-1]
+
+    def repeat(self):
+        """Give the commands of all scripts again, in batches, with little room for their events."""
+        for play in [self, *self.others]:
+            if play.given:
+                engine = IMPLEMENTATIONS[self.name].create(**play.sizes)
+                told = self.drive(engine, np.concatenate(play.given), room=[1, 7, 3], batch=[5, 2])
+                assert told.tobytes() == np.concatenate(play.told).tobytes()
+                assert engine.digest() == play.engine.digest()
 
     def __call__(self, script):
         """Play a script; compare everything it says with what the engine says."""
@@ -117,11 +128,13 @@ class Play:
 
     def send(self, **fields):
         """Give one command; return it and its events, after a look at what all have in common."""
-        self.sequence += 1
         record = np.zeros(1, COMMAND)
-        for field, value in ({"sequence": self.sequence, "owner": 1} | fields).items():
+        sequence = len(self.given) + 1
+        for field, value in ({"sequence": sequence, "owner": 1} | fields).items():
             record[field] = value
         events = self.drive(self.engine, record)
+        self.given.append(record)
+        self.told.append(events)
         self.engine.check()
         for field in ("sequence", "time_ns"):
             assert (events[field] == record[field]).all()

@@ -579,6 +579,40 @@ def test_work_is_bounded_for_orders_that_must_fill(play, lots, fits):
         small(f"buy {order_id} {lots}@101 {terms}\n REJECTED {reason.name}\n orders: 1:{lots}")
 
 
+@pytest.mark.needs(Feature.ICEBERG, Feature.ALL_OR_NONE)
+def test_work_is_bounded_for_all_or_none_orders(play):
+    """Behind ACCEPTED, RESTED and its own TRIGGERED 21 are left, and 7 turns need 22."""
+    play.resized(orders=4)(f"""
+        buy 2 7@101 aon
+          RESTED/ALL_OR_NONE 2 buy 0@101 left 7
+        sell 1 7@101 display 1
+          RESTED/SLICED 1 sell 1@101 left 7
+        orders: 1:7 2:7
+        buy 3 1@50
+          TRIGGERED/ALL_OR_NONE 2 buy 7@101
+          {_turns(2, 7, 7, 7)}
+        orders: 3:1
+    """)
+
+
+@pytest.mark.needs(Feature.ICEBERG, Feature.STOP, Feature.FOK)
+@pytest.mark.parametrize(("lots", "fits"), [(6, True), (7, False)])
+def test_work_is_bounded_for_triggered_fill_or_kill(play, lots, fits):
+    """Behind ACCEPTED, TRADE and TRIGGERED 21 are left, and 7 turns need 22."""
+    fate = _turns(2, lots, lots, lots) if fits else f"CANCELLED/NOT_FILLABLE 2 buy {lots}@101"
+    play.resized(orders=4)(f"""
+        buy 2 {lots}@101 fok stop 100
+          RESTED/STOP 2 buy 0@100 left {lots}
+        sell 1 {lots}@101 display 1
+          RESTED/SLICED 1 sell 1@101 left {lots}
+        sell 3 1@100
+        buy 4 1@100
+          TRADE 4 buy 1@100 left 0, 3 left 0
+          TRIGGERED/STOP 2 buy {lots}@100
+          {fate}
+    """)
+
+
 @pytest.mark.needs(Feature.ICEBERG, Feature.STOP)
 def test_work_is_bounded_for_stops(play):
     """With fewer than 16 left no stop is started: the fourth of four waits for the next command."""
