@@ -1,7 +1,8 @@
 """The book view: both sides of a book and one queue, stepped through forward and back.
 
-Every control can be used from the keyboard. What is shown is read from the steps; nothing is
-measured.
+Every control can be used from the keyboard, so there are no menus among them: JupyterLab (4.6)
+takes arrow keys and letters pressed on a menu for its own shortcuts, and a letter may add or delete
+a cell. What is shown is read from the steps; nothing is measured.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from lab.books.words import prices_of, table
 from lab.panels import markup
 from lab.plots.depth import LEVELS, QUEUE_MOST, Choice, depth, in_words
 
-BEST_BUY, BEST_SELL = "best buy", "best sell"
-STEP_SIZES = (1, 10, 100, 1_000, 10_000)
+RANKS = [
+    *(("best buy" if rank == 1 else f"buy {rank}", -rank) for rank in range(LEVELS, 0, -1)),
+    *(("best sell" if rank == 1 else f"sell {rank}", rank) for rank in range(1, LEVELS + 1)),
+]
+"""The levels of a book from the lowest price shown to the highest: names, and ranks with a sign."""
 _EVENTS_SHOWN = 60
 _NARROW = {"description_width": "auto"}
 
@@ -67,10 +71,12 @@ class BookView(widgets.VBox):
         super().__init__()
         self.steps = steps
         self.book = Book()
+        self._pinned: Choice | None = None
         self._following = False  # whether controls are being set to what is shown
         self._make_parts(symbol)
         jumps = widgets.HBox([self.slider, self.field, self.of_all])
-        moves = widgets.HBox([*self.buttons.values(), self.step, self.level, self.symbol])
+        chosen = [self.level, self.level_shown, self.pin, self.symbol]
+        moves = widgets.HBox([*self.buttons.values(), self.step, *chosen])
         for row in (jumps, moves):
             row.layout = widgets.Layout(align_items="center", max_width="940px")
         parts = [self.heading, moves, jumps, self.message, self.command, self.figure, self.events]
@@ -88,12 +94,14 @@ class BookView(widgets.VBox):
             "forward": _button("Forward", "step-forward", "Forward by the step"),
             "last": _button("Last", "fast-forward", "To the end"),
         }
-        self.step = widgets.Dropdown(
-            options=[(f"{size:,}", size) for size in STEP_SIZES if size <= max(len(self.steps), 1)],
+        self.step = widgets.BoundedIntText(
+            value=1,
+            min=1,
+            max=max(len(self.steps), 1),
             description="step",
             tooltip="How many commands Back and Forward go",
             style=_NARROW,
-            layout=widgets.Layout(width="112px", min_width="112px"),
+            layout=widgets.Layout(width="110px", min_width="96px"),
         )
         self.slider = widgets.IntSlider(
             max=len(self.steps),
@@ -109,20 +117,29 @@ class BookView(widgets.VBox):
             layout=widgets.Layout(width="92px", min_width="92px"),
         )
         self.of_all = widgets.Label(f"of {len(self.steps):,}")
-        self.level = widgets.Dropdown(
-            options=[BEST_BUY, BEST_SELL],
-            value=BEST_SELL,
+        self.level = widgets.SelectionSlider(
+            options=RANKS,
+            value=1,
             description="queue of",
             tooltip="The price level whose queue is shown on the right",
             style=_NARROW,
-            layout=widgets.Layout(width="220px", min_width="0"),
+            readout=False,
+            layout=widgets.Layout(flex="1 1 auto", width="auto", min_width="120px"),
         )
-        self.symbol = widgets.Dropdown(
-            options=list(range(course.symbols)),
+        self.level_shown = widgets.Label(layout=widgets.Layout(width="60px", min_width="60px"))
+        self.pin = widgets.ToggleButton(
+            description="Pin",
+            icon="thumb-tack",
+            tooltip="Keep to this price, though it becomes another level",
+            layout=widgets.Layout(width="72px", min_width="0"),
+        )
+        self.symbol = widgets.BoundedIntText(
             value=symbol,
+            max=course.symbols - 1,
             description="symbol",
+            tooltip="Whose book is shown",
             style=_NARROW,
-            layout=widgets.Layout(width="112px", display="" if course.symbols > 1 else "none"),
+            layout=widgets.Layout(width="120px", display="" if course.symbols > 1 else "none"),
         )
         self.message = widgets.HTML(layout=widgets.Layout(display="none"))
         self.command = widgets.HTML()
@@ -141,8 +158,9 @@ class BookView(widgets.VBox):
             self.buttons[name].on_click(lambda _, target=target: self.go(target()))
         for control in (self.slider, self.field):
             control.observe(lambda change: self._follow(change.new), names="value")
-        for control in (self.level, self.symbol):
-            control.observe(lambda _: self._redraw(), names="value")
+        self.level.observe(self._on_level, names="value")
+        self.pin.observe(self._on_level, names="value")
+        self.symbol.observe(lambda _: self._show(), names="value")
 
     @_shown
     def go(self, position: int) -> None:
@@ -160,9 +178,11 @@ class BookView(widgets.VBox):
         if not self._following:
             self.go(position)
 
-    def _redraw(self) -> None:
-        if not self._following:
-            self._show()
+    @_shown
+    def _on_level(self, _: Any) -> None:
+        """Pin the level that was chosen, or let the choice follow the touch."""
+        self._pinned = self._of_rank() if self.pin.value else None
+        self._show_figure()
 
     @_shown
     def _show(self) -> None:
@@ -173,35 +193,20 @@ class BookView(widgets.VBox):
         self._following = True
         try:
             self.slider.value = self.field.value = self.steps.position
-            self._offer_levels()
         finally:
             self._following = False
         at_start, at_end = not self.steps.position, self.steps.position == len(self.steps)
         for name, at_limit in zip(self.buttons, (at_start, at_start, at_end, at_end), strict=True):
             self.buttons[name].disabled = at_limit
 
-    def _offer_levels(self) -> None:
-        """Offer the levels that are shown, and keep the chosen one though it may be gone."""
-        chosen = self.level.value
-        levels = [(level.price, False) for level in self.book.asks[::-1]]
-        levels += [(level.price, True) for level in self.book.bids]
-        if isinstance(chosen, tuple) and chosen not in levels:
-            levels.append(chosen)
-        names = [
-            (f"{'buys' if is_buy else 'sells'} at {price:,}", (price, is_buy))
-            for price, is_buy in levels
-        ]
-        options = [(BEST_BUY, BEST_BUY), (BEST_SELL, BEST_SELL), *names]
-        if tuple(self.level.options) != tuple(options):
-            self.level.options = options
-            self.level.value = chosen
+    def _of_rank(self) -> Choice | None:
+        """Return the level that the slider names, or the last one of its side."""
+        rank = self.level.value
+        side = self.book.bids if rank < 0 else self.book.asks
+        return Choice(side[min(abs(rank), len(side)) - 1].price, rank < 0) if side else None
 
     def _chosen(self) -> Choice | None:
-        value = self.level.value
-        if isinstance(value, tuple):
-            return Choice(*value)
-        side = self.book.bids if value == BEST_BUY else self.book.asks
-        return Choice(side[0].price, value == BEST_BUY) if side else None
+        return self._pinned or self._of_rank()
 
     def _show_command(self) -> None:
         command = self.steps.command
@@ -218,6 +223,7 @@ class BookView(widgets.VBox):
         self.events.value = markup.listed(rows, rest)
 
     def _show_figure(self) -> None:
+        self.level_shown.value = "pinned" if self._pinned else self.level.label
         command = self.steps.command
         own = () if command is None else (int(command["order_id"]),)
         svg = depth(self.book, self._chosen(), prices_of(self.steps.events), own)

@@ -10,14 +10,15 @@ PAINT_MS_MAX = 150
 CLICKS = 9
 EXAMPLES = 5
 
-# Clicks a button of the view and keeps a promise of the milliseconds until another image is there.
+# Clicks a button of the view and keeps a promise of the milliseconds until the figure, which is set
+# first, and the command's line under the controls show what came of it.
 CLICK_AND_WATCH = """(button) => {
     const view = [...document.querySelectorAll(".jp-OutputArea-output")]
         .filter((output) => output.querySelector(".exchange-lab")).pop();
-    const image = () => view.querySelector(".figure img");
-    const before = image().src, start = performance.now();
+    const said = () => view.querySelector(".said")?.textContent;
+    const before = said(), start = performance.now();
     return new Promise((resolve) => {
-        const look = () => image() && image().src !== before && image().complete
+        const look = () => said() && said() !== before && view.querySelector("img")?.complete
             ? requestAnimationFrame(() => resolve(performance.now() - start))
             : setTimeout(look, 1);
         [...view.querySelectorAll("button")]
@@ -71,7 +72,7 @@ def step_with_the_mouse(notebook, view) -> None:
     figure = view.locator(".figure img")
     first = figure.screenshot()
     forward_ms = [notebook.page.evaluate(CLICK_AND_WATCH, "Forward") for _ in range(CLICKS)]
-    assert view.locator("input[type=number]").input_value() == str(CLICKS)
+    assert view.locator("input[type=number]").last.input_value() == str(CLICKS)
     assert figure.screenshot() != first
     notebook.keep("book-1-forward")
     back_ms = [notebook.page.evaluate(CLICK_AND_WATCH, "Back") for _ in range(CLICKS)]
@@ -83,11 +84,11 @@ def step_with_the_mouse(notebook, view) -> None:
 
 def step_with_the_keyboard(notebook, view) -> None:
     """Buttons by the space bar, the slider by arrows, Home and End, the field by typing."""
-    number, said = view.locator("input[type=number]"), view.locator(".said")
+    number, said = view.locator("input[type=number]").last, view.locator(".said")
     view.locator("button:has-text('Forward')").focus()
     notebook.page.keyboard.press("Space")
     wait_for_position(notebook, number, 1)
-    view.locator(".noUi-handle").focus()
+    view.locator(".noUi-handle").last.focus()
     for key, position in (("ArrowRight", 2), ("End", 2_000), ("ArrowLeft", 1_999), ("Home", 0)):
         notebook.page.keyboard.press(key)
         wait_for_position(notebook, number, position)
@@ -106,10 +107,12 @@ def wait_for_position(notebook, number, position: int) -> None:
 
 
 def look_at_a_queue(notebook, view) -> None:
-    figure, choice = view.locator(".figure img"), view.locator("select").nth(1)
+    """The slider of levels, by keyboard: from the best sell to the best buy."""
+    figure = view.locator(".figure img")
     before = figure.screenshot()
-    choice.select_option(index=2)  # the worst sell that is shown
-    view.locator(".figure img").wait_for()
-    notebook.page.wait_for_timeout(300)
+    view.locator(".noUi-handle").first.focus()
+    notebook.page.keyboard.press("ArrowLeft")
+    view.get_by_text("best buy", exact=True).wait_for()
+    notebook.page.wait_for_timeout(200)
     assert figure.screenshot() != before
     notebook.keep("book-3-queue")

@@ -86,14 +86,26 @@ def test_there_and_back_shows_the_same(flow_view):
         assert shown.setdefault(position, seen) == seen
 
 
-def test_the_queue_of_a_level_stays_chosen_when_the_level_is_gone(view):
+def test_a_level_follows_the_touch_or_is_pinned(view):
     view.go(3)
-    view.level.value = (101, False)
+    assert "sells at 101" in drawn(view)
+    view.pin.value = True
     view.go(5)
-    assert view.level.value == (101, False)
-    assert "nobody stands there" in drawn(view)
-    view.level.value = "best buy"
+    assert "sells at 101" in drawn(view) and "nobody stands there" in drawn(view)
+    assert view.level_shown.value == "pinned"
+    view.level.value = -1
     assert "buys at 99" in drawn(view)
+    view.go(0)
+    assert "nobody stands there" in drawn(view)
+    view.pin.value = False
+    assert "the book is empty" in drawn(view)
+    assert view.level_shown.value == "best buy"
+
+
+def test_a_level_beyond_the_last_is_the_last(view):
+    view.go(6)
+    view.level.value = -10
+    assert "buys at 98" in drawn(view)
 
 
 def test_another_symbol(flow_view):
