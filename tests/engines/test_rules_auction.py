@@ -297,6 +297,7 @@ def test_auction_counts_the_reserve(play, supply, left, shown):
           TRADE 1 buy {supply}@105 left {left}, 2 left 0
           {refreshed}
         depth: {shown + 6}@105 |
+        orders: {f"3:6 1:{left}" if refreshed else f"1:{left} 3:6"}
     """)
 
 

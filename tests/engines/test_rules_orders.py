@@ -411,6 +411,27 @@ def test_all_or_none_does_not_wait_with_ioc_or_fok(play):
     """)
 
 
+@pytest.mark.needs(Feature.ALL_OR_NONE)
+def test_all_or_none_fills_later_by_its_own_replace(play):
+    """It comes in anew, so it was not triggered; kept in its place it is, by the smaller size."""
+    play("""
+        sell 1 5@101
+        buy 2 5@100 aon
+          RESTED/ALL_OR_NONE 2 buy 0@100 left 5
+        replace 2 5@101
+          REPLACED/PRIORITY_LOST 2 buy 5@101 was 2 5
+          TRADE 2 buy 5@101 left 0, 1 left 0
+        sell 3 4@101
+        buy 4 5@101 aon
+          RESTED/ALL_OR_NONE 4 buy 0@101 left 5
+        replace 4 4@101 as 5
+          REPLACED/PRIORITY_KEPT 5 buy 4@101 was 4 5
+          TRIGGERED/ALL_OR_NONE 5 buy 4@101
+          TRADE 5 buy 4@101 left 0, 3 left 0
+        orders:
+    """)
+
+
 OWN_ORDER_AHEAD = """
     sell 1 5@100 gtd 50
     sell 2 5@100 by 8

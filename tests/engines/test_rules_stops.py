@@ -208,6 +208,51 @@ def test_stop_keeps_its_terms(play):
     """)
 
 
+@pytest.mark.needs(Feature.MIN_QUANTITY)
+def test_stop_keeps_its_terms_as_far_as_its_size_allows(play):
+    """A minimum above what a reduction left is all that is left."""
+    play(f"""
+        buy 1 5@105 min 4 stop 102
+          RESTED/STOP 1 buy 0@102 left 5
+        buy 2 5@105 min 4 stop 102
+          RESTED/STOP 2 buy 0@102 left 5
+        reduce 1 3
+          REDUCED/REQUESTED 1 buy 3@102 left 2
+        sell 3 4@104
+        {trade_at(102)}
+          TRIGGERED/STOP 1 buy 2@102
+          TRADE 1 buy 2@104 left 0, 3 left 2
+          TRIGGERED/STOP 2 buy 5@102
+          CANCELLED/BELOW_MIN_QUANTITY 2 buy 5@105
+    """)
+
+
+@pytest.mark.needs(Feature.COLLAR, Feature.ALL_OR_NONE)
+def test_stop_keeps_its_terms_within_the_collar(play):
+    play(f"""
+        buy 1 5@110 ioc stop 103
+          RESTED/STOP 1 buy 0@103 left 5
+        buy 2 5@110 aon stop 103
+          RESTED/STOP 2 buy 0@103 left 5
+        buy 3 5@104 ioc stop 103
+          RESTED/STOP 3 buy 0@103 left 5
+        sell 4 5@108
+        collar 95 105
+          DONE 0
+        {trade_at(103)}
+          TRIGGERED/STOP 1 buy 5@103
+          CANCELLED/COLLAR_RESIDUE 1 buy 5@110
+          TRIGGERED/STOP 2 buy 5@103
+          RESTED/ALL_OR_NONE 2 buy 0@110 left 5
+          TRIGGERED/STOP 3 buy 5@103
+          CANCELLED/IOC_RESIDUE 3 buy 5@104
+        collar 95 108
+          DONE 0
+          TRIGGERED/ALL_OR_NONE 2 buy 5@110
+          TRADE 2 buy 5@108 left 0, 4 left 0
+    """)
+
+
 @pytest.mark.needs(Feature.SELF_TRADE_PREVENTION, Feature.GTD)
 def test_stop_keeps_its_terms_of_owner_and_expiry(play):
     play(f"""
@@ -285,6 +330,35 @@ def test_trailing_stop_follows_once_a_command(play):
     assert play.engine.order(0, 1)["price"] == 98, "a rejected command is followed by nothing"
     play("buy 21 1@50")
     assert play.engine.order(0, 1)["price"] == 107
+
+
+@pytest.mark.needs(Feature.TRAILING_STOP, Feature.STATES)
+def test_trailing_stop_follows_a_price_that_others_have_followed_before(play):
+    """101 is followed, 110 in the cascade is not; the second stop comes in a call; 101 is back."""
+    play(f"""
+        {trade_at(100)}
+        sell 1 5@market trail 3
+          RESTED/STOP 1 sell 0@97 left 5
+        buy 2 1@market stop 101
+          RESTED/STOP 2 buy 0@101 left 1
+        sell 10 1@101
+        sell 11 1@110
+        buy 20 1@101
+          TRADE 20 buy 1@101 left 0, 10 left 0
+          TRIGGERED/STOP 2 buy 1@101
+          TRADE 2 buy 1@110 left 0, 11 left 0
+        state OPENING_CALL
+          STATE OPENING_CALL from CONTINUOUS
+        buy 3 5@market trail 50
+          RESTED/STOP 3 buy 0@160 left 5
+        buy 12 1@101
+        sell 13 1@101
+        state CONTINUOUS
+          STATE CONTINUOUS from OPENING_CALL
+          AUCTION 1@101
+          TRADE 12 buy 1@101 left 0, 13 left 0
+    """)
+    assert [play.engine.order(0, i)["price"] for i in (1, 3)] == [98, 151]
 
 
 @pytest.mark.needs(Feature.TRAILING_STOP)
@@ -411,6 +485,25 @@ def test_cancel_of_a_stop_that_can_no_longer_trigger(play):
           CANCELLED/REQUESTED 1 buy 5@105
         orders:
         {trade_at(105)}
+    """)
+
+
+@pytest.mark.needs(Feature.TRAILING_STOP)
+def test_replace_keeps_the_stop_price_where_it_has_trailed_to(play):
+    play(f"""
+        {trade_at(100)}
+        sell 1 5@off2 trail 3
+          RESTED/STOP 1 sell 0@97 left 5
+        {trade_at(110)}
+        {trade_at(108)}
+        replace 1 4@5 as 2
+          REPLACED/PRIORITY_LOST 2 sell 4@5 was 1 5
+          RESTED/STOP 2 sell 0@107 left 4
+        {trade_at(112)}
+        {trade_at(109)}
+          TRIGGERED/STOP 2 sell 4@109
+          RESTED/REPRICED 2 sell 4@104 left 4
+        depth: | 4@104
     """)
 
 
