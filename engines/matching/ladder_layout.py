@@ -105,7 +105,7 @@ BOOK = np.dtype(
         ("reference", "<i4"),
         ("low", "<i4"),
         ("high", "<i4"),
-        ("followed", "<i4"),  # the last price that trailing stops have followed
+        ("followed", "<i4"),  # the price that all trailing stops have followed last
         ("state", "<u4"),
         ("rare_orders", "<u4"),
         ("waiting_page", "<u4"),

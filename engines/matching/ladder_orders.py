@@ -209,6 +209,7 @@ def add_trailing(s, slot, symbol):
     if book.trailing:
         terms_at(s.terms, book.trailing).trailing_prev = slot
     book.trailing = slot
+    book.followed = 0  # this one has not followed that price yet
 
 
 @rare
