@@ -152,8 +152,8 @@ def _row(event: _Event, sentence: str) -> list[str]:
     return [
         event.kind.name.lower(),
         sentence,
-        f"#{event.order_id} {side}" if has_order and event.order_id else "",
-        f"#{event.other_id}" if has_order and event.other_id else "",
+        f"{named(event.order_id)} {side}" if has_order and event.order_id else "",
+        named(event.other_id) if has_order and event.other_id else "",
         f"{event.price:,}" if event.price else "",
         f"{quantity:,}" if event.kind != EventKind.STATE else "",
         f"{event.remaining:,}" if event.kind in _WITH_LEFT else "",
