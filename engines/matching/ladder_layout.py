@@ -35,7 +35,7 @@ that the directory, which all symbols share, was. Orders are looked up by id in 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -236,9 +236,9 @@ class Told(NamedTuple):
 class Cross(NamedTuple):
     """What an auction would do: its price (0: none), volume, and the surplus of a side."""
 
-    price: int
-    volume: int
-    surplus: int  # above 0: buyers find nobody; below 0: sellers
+    price: Any
+    volume: Any
+    surplus: Any  # above 0: buyers find nobody; below 0: sellers
 
 
 def places_of(sections: Sections) -> Places:
@@ -358,4 +358,5 @@ def sizes_in(buffer: np.ndarray) -> tuple[int, int, int, int]:
     if buffer.nbytes < HEADER.itemsize or bytes(buffer[:8]) != MAGIC:
         raise LayoutError("the buffer holds no ladder; make a new one in it first")
     header = buffer[: HEADER.itemsize].view(HEADER)[0]
-    return tuple(int(header[size]) for size in ("orders", "symbols", "pages", "owners"))
+    orders, symbols = int(header["orders"]), int(header["symbols"])
+    return orders, symbols, int(header["pages"]), int(header["owners"])

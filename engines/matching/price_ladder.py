@@ -5,8 +5,26 @@ prices: a page exists while one of its 64 levels holds an order. The next level 
 bit scan in the page's bitmap, or, when the page has emptied, in a radix-64 summary of the pages.
 An order is found by one probe of an id table, and unlinked from its queue where it stands.
 
-Not for sizes above 2^26 orders. The compiled half is ``ladder_kernels``, the buffer
-``ladder_layout``.
+Stops stand in two more such ladders, by their trigger; a book in which nothing rare goes on is
+served by lean kernels that know of none of it.
+
+====================  ============================================================================
+``ladder_layout``     the buffer: its sections and records
+``ladder_index``      hash tables, pages, the summary of pages, levels
+``ladder_queues``     orders in their queues
+``ladder_events``     writing events
+``ladder_kernels``    the lean half and the loop over a batch
+``ladder_orders``     rare orders: terms, expiries, trailing stops, owners with limits
+``ladder_taking``     what an order does when it comes in, every rule in force
+``ladder_waiting``    what waited and moves after a command
+``ladder_auction``    the call auction
+``ladder_full``       an order's commands, every rule in force
+``ladder_exchange``   the exchange's commands
+``ladder_contents``   depth, live orders, snapshots
+``ladder_check``      the invariants
+====================  ============================================================================
+
+Not for sizes above 2^26 orders.
 """
 
 from __future__ import annotations
