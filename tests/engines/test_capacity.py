@@ -27,7 +27,13 @@ from engines.messages import (
 
 K = CommandKind
 NAMES = ["reference", "price_ladder"]
-EVERYTHING = dict(kind=K.MASS_CANCEL, symbol=65_535, side=2)
+AS_AT_FIRST = [
+    dict(kind=K.MASS_CANCEL, symbol=65_535, side=2),
+    dict(kind=K.STATE),
+    dict(kind=K.COLLAR, price=0),
+    dict(kind=K.KILL, order_type=1),
+    dict(kind=K.LIMITS, quantity=0),
+]
 
 
 def command(**fields):
@@ -122,7 +128,8 @@ def test_pages_run_out_and_the_ladder_stays_whole(drive, full_flows, told_book, 
         full = events["reason"] == Reason.BOOK_FULL
         reasons += event_kinds(events[full]).tolist()
     assert reasons.count(EventKind.REJECTED) > 100
-    said(drive, ladder, sequence=10**6, **EVERYTHING)
+    for fields in AS_AT_FIRST:
+        said(drive, ladder, sequence=10**6, **fields)
     assert len(ladder.live_orders()) == 0
     for number in range(pages):  # every page is there again
         order = dict(sequence=10**6 + number, order_id=10 + number, price=64 * (number + 1))

@@ -19,7 +19,7 @@ from engines.errors import BrokenInvariant
 from engines.matching import IMPLEMENTATIONS
 
 PIECE, STRETCH = 50_000, 40
-SLICE = 5_000  # commands of a piece in CI
+SLICE = 4_000  # commands of a piece in CI
 LOOK = 25  # stretches between two looks at invariants and at the told book
 SOAK_TESTS, SOAK_PIECES = 20, 10  # of PIECE commands: ten million
 TABLE = Path(__file__).resolve().parents[2] / ".cache" / "hit_table.txt"

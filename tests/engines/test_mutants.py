@@ -67,9 +67,9 @@ MUTANTS = {
         "ladder_waiting",
         "if fillable(s.header, symbol, side, owner, terms.stp, limit, quantity, events):",
         "if fillable(s.header, symbol, side, owner, terms.stp, limit, np.int64(1), events):"),
-    "the auction prefers the lower of two prices": (
+    "the auction prefers the price farthest from its reference": (
         "ladder_auction", "abs(price - reference) <= abs(nearest.price - reference)",
-        "abs(price - reference) < abs(nearest.price - reference)"),
+        "abs(price - reference) >= abs(nearest.price - reference)"),
     "the auction forgets market orders": (
         "ladder_auction", "    slot = first_waiting(s, symbol, 1 + side)\n    if slot != ZERO:\n"
         "        return slot\n", ""),
@@ -140,18 +140,19 @@ def judge(folder, answers, drive, interpreted, verdict) -> None:
 
 
 def difference(make, answers, drive) -> str:
-    """Return what the first difference is, "" if there is none."""
-    for market, parts in answers:
-        ladder = create(make, market)
-        for number, (commands, events, digest) in enumerate(parts):
+    """Return what the first difference is, "" if there is none; the markets take turns."""
+    ladders = [create(make, market) for market, _ in answers]
+    for number, parts in enumerate(zip(*(parts for _, parts in answers), strict=True)):
+        for place, (commands, events, digest) in enumerate(parts):
+            ladder = ladders[place]
             if drive(ladder, commands).tobytes() != events:
                 return "other events"
             ladder.check()
             if ladder.digest() != digest:
                 return "another book"
             if number % 10 == 9:  # what is restored is put to the test too
-                saved, ladder = ladder.save(), create(make, market)
-                ladder.load(saved)
+                ladders[place] = create(make, answers[place][0])
+                ladders[place].load(ladder.save())
     return ""
 
 
