@@ -191,6 +191,13 @@ def test_a_size_that_cannot_be_is_refused(name, sizes):
         IMPLEMENTATIONS[name].create(*sizes)
 
 
+@pytest.mark.parametrize("owners", [0, -1, 2**20 + 1])
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_number_of_owners_that_cannot_be_is_refused(name, owners):
+    with pytest.raises(CapacityError, match="owners is not within"):
+        IMPLEMENTATIONS[name].create(orders=1, owners=owners)
+
+
 # -- NEW ----------------------------------------------------------------------------------------
 
 

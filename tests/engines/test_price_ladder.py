@@ -10,7 +10,16 @@ import pytest
 from engines.errors import BrokenInvariant, CapacityError, LayoutError
 from engines.matching.ladder_layout import PAGES_MAX, bytes_needed
 from engines.matching.price_ladder import PriceLadder
-from engines.messages import COMMAND, EVENT, CommandKind, EventKind, Reason, Side, event_kinds
+from engines.messages import (
+    COMMAND,
+    EVENT,
+    CommandKind,
+    EventKind,
+    Reason,
+    Side,
+    TradingState,
+    event_kinds,
+)
 
 PRICE_MAX = 2**31 - 1
 
@@ -92,16 +101,16 @@ def test_a_book_out_of_pages_rejects_and_stays_whole():
 
 
 def test_both_sides_may_stand_on_one_tick():
-    """As in a call auction: sides are told apart by their pages and never by their prices."""
+    """In a call: sides are told apart by their pages and never by their prices."""
     ladder = PriceLadder(orders=10, symbols=2)
-    other = PriceLadder(orders=10, symbols=2)
-    submitted(ladder, orders_at([100], Side.BUY))
-    submitted(other, orders_at([100], Side.SELL, first_id=2))
-    both = np.concatenate([ladder.orders(0), other.orders(0)])
-    auction = PriceLadder(orders=10, symbols=2)
-    auction._restore(both, ladder.symbol_records(), np.zeros(0, EVENT), 2)
-    assert [side["price"].tolist() for side in auction.depth(0, 5)] == [[100], [100]]
-    assert auction.orders(0).tolist() == both.tolist()
+    state = np.zeros(1, COMMAND)
+    state["kind"], state["order_type"] = CommandKind.STATE, TradingState.OPENING_CALL
+    submitted(ladder, state)
+    submitted(ladder, orders_at([100, 100], Side.BUY))
+    submitted(ladder, orders_at([100, 99], Side.SELL, first_id=3))
+    bids, asks = ladder.depth(0, 5)
+    assert bids.tolist() == [(100, 2, 20)] and asks.tolist() == [(99, 1, 10), (100, 1, 10)]
+    assert ladder.orders(0)["order_id"].tolist() == [1, 2, 4, 3]
 
 
 def test_the_buffer_may_move_between_any_two_calls():
@@ -117,7 +126,7 @@ def test_the_buffer_may_move_between_any_two_calls():
 
 def test_a_mapped_file_is_continued_by_another_process(tmp_path):
     path = tmp_path / "book.bin"
-    size = bytes_needed(200, 1, 201)
+    size = bytes_needed(orders=200, symbols=1, pages=201, owners=1024)
     book = np.memmap(path, np.uint8, "w+", shape=(size,))
     ladder = PriceLadder(orders=200, buffer=book)
     submitted(ladder, orders_at(spread_prices(60)))
