@@ -91,8 +91,13 @@ MARKETS = {
     "calls and halts": Market(symbols=3, spread=6, orders=90, states=0.06, open=0.35),
     "auction after auction": Market(spread=4, orders=40, states=0.12, open=0.45, lots=6),
     "nothing wrong, always open": Market(spread=10, orders=100, wrong=0.0, **NOTHING_CHANGES),
+    "thousands of orders": Market(
+        symbols=3, orders=3_000, spread=2**20, centre=2**24, changes=0.2, ticks=0.001,
+        mass_cancels=0.0002, states=0.004, kills=0.0002,
+    ),
+    "around 1970": Market(spread=6, ticks=0.06, start_ns=-2 * NS_A_DAY),
     "days without end": Market(spread=6, ticks=0.1, start_ns=2**63 - 3_000 * NS_A_DAY),
-}
+}  # fmt: skip
 
 
 class Flow:

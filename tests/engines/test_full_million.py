@@ -136,7 +136,7 @@ def piece(drive, full_flows, told_book, hit_table):
     )
 
 
-@pytest.mark.parametrize("number", range(28))
+@pytest.mark.parametrize("number", range(32))
 def test_oracle_and_ladder_agree_over_a_slice(number, piece, hits):
     hits.merge(piece(number, SLICE))
 

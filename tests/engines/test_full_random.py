@@ -45,6 +45,7 @@ SPOILT = [
     {"stop_price": 0}, {"stop_price": 1}, {"stop_price": -1}, {"display_quantity": -1},
     {"display_quantity": 2**31 - 1}, {"min_quantity": -1}, {"min_quantity": 2**31 - 1},
     {"ref": 0}, {"ref": 2**63}, {"owner": 0}, {"owner": 9}, {"tif": 1}, {"tif": 2}, {"stp": 1},
+    {"time_ns": 0}, {"time_ns": -1},
 ]  # fmt: skip
 BYTES, PLAIN = 13, 235  # a last byte below PLAIN spoils nothing
 
@@ -163,7 +164,7 @@ thorough = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     print_blob=True,
 )
-in_ci, in_soak = settings(thorough, max_examples=120), settings(thorough, max_examples=20_000)
+in_ci, in_soak = settings(thorough, max_examples=250), settings(thorough, max_examples=20_000)
 
 
 def create(name):
