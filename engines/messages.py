@@ -35,9 +35,13 @@ KILL        order_type: 0 kills, 1 lifts
 ==========  ======================================================================================
 event       fields
 ==========  ======================================================================================
+CANCELLED   quantity: all that was left · price: where it stood, a waiting stop's is its trigger
+TRIGGERED   price: the trigger, or the limit of an all-or-none order · quantity: all of it
+REDUCED     (SELF_TRADE) other_id, other_owner: the counterparty · price: the maker's
 RESTED      quantity: what is displayed · remaining: all of it
 REFRESHED   quantity: the new slice · remaining: all of it
-STATE       quantity: the new state · remaining: the old one · price: the reference
+STATE       quantity: the new state · remaining: the old one · price: the reference · order_id and
+            owner, as in DONE: the command's
 AUCTION     order_id: the volume · other_id: the surplus · price: the price, 0 for none · side: that
             of the surplus, buy where there is none
 DONE        quantity: how many orders were ended

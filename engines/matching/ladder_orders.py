@@ -144,6 +144,7 @@ def give_terms(s, slot):
 
 @fast
 def expires_before(s, slot, other):
+    """Return whether an order expires, or arrived, before another."""
     ours, theirs = terms_at(s.terms, slot), terms_at(s.terms, other)
     if ours.expiry_ns != theirs.expiry_ns:
         return ours.expiry_ns < theirs.expiry_ns
@@ -152,6 +153,7 @@ def expires_before(s, slot, other):
 
 @fast
 def set_timed(s, place, slot):
+    """Put an order at a place of the heap."""
     timed_at(s.timed, place).order = slot
     terms_at(s.terms, slot).timed_place = place
 
@@ -204,6 +206,7 @@ def drop_timed(s, slot):
 
 @rare
 def add_trailing(s, slot, symbol):
+    """Put a trailing stop into its symbol's list."""
     book, terms = book_at(s.books, symbol), terms_at(s.terms, slot)
     terms.trailing_prev, terms.trailing_next = 0, book.trailing
     if book.trailing:
@@ -214,6 +217,7 @@ def add_trailing(s, slot, symbol):
 
 @rare
 def drop_trailing(s, slot, symbol):
+    """Take a trailing stop out of its symbol's list."""
     book, terms = book_at(s.books, symbol), terms_at(s.terms, slot)
     if terms.trailing_prev:
         terms_at(s.terms, terms.trailing_prev).trailing_next = terms.trailing_next
@@ -253,6 +257,7 @@ def count_orders(s, owner):
 
 @rare
 def move_owner(s, target, source):
+    """Copy an owner's record to another place."""
     for word in range(4):
         store_word(s.owners, 4 * target + word, load_word(s.owners, 4 * source + word))
 

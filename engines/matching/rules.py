@@ -1,7 +1,7 @@
 """The order rules: a row for each, its reason code, and a test of the same name.
 
-`tests/engines/test_rules.py` holds ``test_<rule>`` for each row below. A rule that names no source
-is DESIGN's; where exchanges differ, the one followed is named.
+The files ``tests/engines/test_rules_*.py`` hold a ``test_<rule>`` for each row below. Exchanges
+differ; where a rule follows a published one, it is named at the end.
 
 Checks, the first that fails decides (its code tells where it stands in this order):
 
@@ -46,8 +46,9 @@ WOULD_TAKE               NEW or REPLACE of a post-only order that would take and
 BELOW_MIN_QUANTITY       NEW limit or market: less than the minimum can be had at once (never
                          anything outside CONTINUOUS)
 BOOK_FULL                NEW that may rest while as many orders live as there is room for; LIMITS
-                         or KILL of one owner more than there is room for. As the end of an order:
-                         there was no page left where it would have rested
+                         or KILL of one owner more than there is room for. A price ladder with few
+                         pages: NEW or REPLACE for which none is free; as the end of an order, for
+                         one that was accepted before
 =======================  ==========================================================================
 
 "May rest": a limit order that is not IOC or FOK, any stop, and outside CONTINUOUS a market order.
@@ -166,6 +167,18 @@ all-or-none orders and by stops newly triggered, which queue up behind. A reject
 all-or-none orders (as they came to wait), market buys, market sells, sell stops (highest trigger
 first, then arrival), buy stops (lowest first, then arrival). Arrival is when an order was entered,
 or last replaced without keeping priority; a triggered stop that comes to wait again keeps it.
+
+**Followed.** Self-trade prevention by the taker's mode, decrement among them: Coinbase Exchange,
+"Matching Engine". Post-only one tick off or refused, as the order says: Nasdaq, "Post-Only Order".
+A new price or a larger quantity loses the place and matches anew: Eurex T7. A minimum that binds on
+entry only: NYSE Arca Europe. A reserve that shrinks without loss of place: TSX Order Types Guide.
+Stops on the last trade's price, sell at or below, buy at or above: TSX On-Stop. Icebergs with all
+of their volume in an auction: Xetra Market Model.
+
+**Our own**, where the exchanges looked at do otherwise or are silent: what market orders have left
+after an auction ends (Xetra carries it on); what the collar stops ends (CME lets it rest at the
+limit); one slice of an iceberg a trade (TSX trades slice and reserve as one); all-or-none orders
+wait outside the depth (BME has none); buys before sells in a cascade; bounded work.
 """
 
 from __future__ import annotations
