@@ -209,6 +209,10 @@ def step_by_step(flow, drive, told_book):
         told.assert_equals(ladder, SYMBOLS)
         for symbol in range(SYMBOLS):
             assert oracle.indicative(symbol) == ladder.indicative(symbol)
+        for order in oracle.live_orders():
+            named = int(order["symbol"]), int(order["order_id"])
+            assert oracle.order(*named) == ladder.order(*named) == order
+            assert oracle.detail(*named) == ladder.detail(*named)
 
 
 @in_ci
