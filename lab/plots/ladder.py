@@ -190,12 +190,12 @@ def _block(
     if kind == "hidden":
         yield from hatched(box, lighter(colour, 0.45))
     if gone == "traded":
-        yield from crossed(box, lighter(colour, 0.35))
+        yield from crossed(box, lighter(colour, 0.5))  # pale, so that letters stand on it
     elif gone == "ended":
         middle = (box.bottom + box.top) / 2
         yield Stroke(((box.left, middle), (box.right, middle)), colour, 1.6)
     ink = "#ffffff" if solid else INK
-    backing = "#ffffff" if kind == "hidden" or gone in ("traded", "ended") else ""
+    backing = "#ffffff" if kind == "hidden" and gone != "traded" else ""
     yield from _written(f"{lots:,}", named(order.order_id), box, size, ink, backing)
     if gone == "triggered":
         yield Block(box, "none", INK, 1.8)
