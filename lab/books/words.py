@@ -125,8 +125,9 @@ def table(events: np.ndarray, caption: str = "") -> Table:
 
 
 def prices_of(events: np.ndarray) -> set[int]:
-    """Return the prices at which events happened."""
-    return set(events["price"].tolist()) - {0}
+    """Return the prices at which something happened; a refusal changes nothing."""
+    happened = events[event_kinds(events) != EventKind.REJECTED]
+    return set(happened["price"].tolist()) - {0}
 
 
 def _plain(events: np.ndarray) -> list[_Event]:

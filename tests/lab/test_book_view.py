@@ -156,3 +156,16 @@ def test_a_reserve_is_drawn_and_said():
     svg = depth(Book(bids=(level,), orders_live=1), Choice(99, True))
     assert "20 + 70" in svg
     assert svg.count("stroke-dasharray") >= 2
+
+
+def test_what_waits_outside_is_listed():
+    lines = (
+        "sell 30 at 101, sell 5 stop 98, buy 5 stop 110, state opening-call, sell 20, buy 9 at 101"
+    )
+    made = lab.book(lines, engine=ENGINE)
+    made.go(6)
+    words = drawn(made)
+    assert "outside the book" in words
+    for waiting in ("#2 stop ≤ 98", "#3 stop ≥ 110", "#4 market"):
+        assert waiting in words
+    assert "opening call · locked" in words
