@@ -458,7 +458,7 @@ def _why_numbers_rejected(command: tuple) -> int:
         return Reason.BAD_DISPLAY_QUANTITY
     if minimum if flags & (POST_ONLY | ALL_OR_NONE) else not 0 <= minimum <= quantity:
         return Reason.BAD_MIN_QUANTITY
-    if tif == GTD and not time_ns < expiry_ns <= TIME_MAX:
+    if tif == GTD and not max(time_ns, 0) < expiry_ns <= TIME_MAX:
         return Reason.BAD_TIME
     return 0
 

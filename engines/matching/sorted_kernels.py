@@ -309,7 +309,7 @@ def why_expiry_rejected(command):
         return R.NONE
     # as signed numbers: Numba would compare an unsigned and a signed one as floats
     expiry_ns = np.int64(command.ref)
-    return R.BAD_TIME if expiry_ns < 0 or expiry_ns <= command.time_ns else R.NONE
+    return R.BAD_TIME if expiry_ns <= 0 or expiry_ns <= command.time_ns else R.NONE
 
 
 @_compiled
