@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.errors import InputError
+from engines.errors import FileError, InputError
 from engines.matching import IMPLEMENTATIONS
 from lab import shipped
 from lab.measure.result import SHIPPED, load, results
@@ -48,3 +48,8 @@ def test_measuring_replaces_what_was_shipped(
     (new,) = tmp_path.glob("*.json")
     assert load(new).parameters["engines"] == ["price_ladder"]
     assert (tmp_path / "picture.png").exists()
+
+
+def test_a_tagged_cell_without_a_figure_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="has no figure in a cell shipped-figure"):
+        shipped._figures_of(["1 + 1"], tmp_path / "some.ipynb")

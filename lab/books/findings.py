@@ -29,6 +29,7 @@ def finding(command: np.void, events: np.ndarray, last_price: int) -> str:
         or _stops(events, kinds, last_price)
         or _slices(events, kinds)
         or _sweep(command, events[kinds == EventKind.TRADE])
+        or _ended(events[kinds == EventKind.DONE])
     )
     if told:
         return told
@@ -88,6 +89,12 @@ def _sweep(command: np.void, trades: np.ndarray) -> str:
     way = "from" if command["side"] == Side.BUY else "to"
     name = named(int(command["order_id"]))
     return f"{name} {_verb(command['side'])} {of_all} {way} {orders} {where}"
+
+
+def _ended(done: np.ndarray) -> str:
+    count = int(done["quantity"].sum())
+    orders = "One order ends" if count == 1 else f"{_numeral(count)} orders end"
+    return orders if len(done) else ""
 
 
 def _verb(side: int) -> str:

@@ -249,6 +249,8 @@ def _turn(steps: Steps, position: int) -> Turn:
     """Carry out the command at a position and look at the book around it."""
     steps.go(position)
     symbol = int(steps.course.commands[position]["symbol"])
+    if symbol >= steps.course.symbols:  # of all books, or of none that there is
+        symbol = 0
     before = look(steps.engine, symbol)
     steps.go(position + 1)
     command = steps.command

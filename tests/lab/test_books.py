@@ -334,6 +334,7 @@ class TestScenes:
         "lines",
         [
             (SWEEP, "buy 120 at 103"),
+            (SWEEP, "cancel-all", "buy 5 at 5 symbol 9", "tick 5000"),
             (SWEEP, "cancel #2", "reduce #3 by 20", "replace #1 to 20 at 102"),
             ("sell 1 at 5", "buy 1 at 2147483647"),
             ("cancel #8", "buy 5"),

@@ -43,8 +43,8 @@ def test_help_and_list_load_no_compiler_and_no_plotter(words: list[str]) -> None
     assert seen.stdout.splitlines()[-1] == "loaded: []"
 
 
-def test_the_door_is_the_five_functions_and_each_is_documented() -> None:
-    assert sorted(lab.__all__) == ["compare", "panel", "report", "results", "run"]
+def test_the_door_is_the_six_functions_and_each_is_documented() -> None:
+    assert sorted(lab.__all__) == ["book", "compare", "panel", "report", "results", "run"]
     for name in lab.__all__:
         function = getattr(lab, name)
         assert inspect.isfunction(function)
