@@ -1,4 +1,4 @@
-"""Results to figures: percentiles, histogram, throughput; each opens with its finding.
+"""Results and books to figures; each opens with its finding.
 
 A figure is a light sheet in both of JupyterLab's themes. It is made without pyplot and in our own
 settings, so it is the same from a notebook, a terminal and any thread, byte for byte.
@@ -10,6 +10,11 @@ styles     one colour, dash and marker a rival, everywhere
 reading    what a figure reads from results: lines, words, what cannot be told
 labels     where to write so that nothing overlaps
 sheet      header, axes, and the way to SVG and PNG
+marks      boxes, strokes and words: drawn by matplotlib, or written as SVG
+ladder     how a book is drawn: a row a price, a block an order
+scenes     worked examples: books side by side, and what happened
+auction    a crossed book, demand and supply over the same prices
+depth      both sides of a book and one queue, in a few milliseconds
 ========== =====================================================================
 """
 
