@@ -89,12 +89,13 @@ MARKETS = {
     "a tiny book of icebergs": Market(spread=3, orders=7, lots=90, changes=0.15, icebergs=0.8),
     "one owner": Market(owners=2, spread=5, orders=50),
     "calls and halts": Market(symbols=3, spread=6, orders=90, states=0.06, open=0.35),
-    "auction after auction": Market(spread=4, orders=40, states=0.12, open=0.45, lots=6),
+    "auction after auction": Market(spread=6, orders=40, states=0.12, open=0.45, lots=2),
     "nothing wrong, always open": Market(spread=10, orders=100, wrong=0.0, **NOTHING_CHANGES),
     "thousands of orders": Market(
         symbols=3, orders=3_000, spread=2**20, centre=2**24, changes=0.2, ticks=0.001,
         mass_cancels=0.0002, states=0.004, kills=0.0002,
     ),
+    "limits and collars": Market(spread=6, centre=PRICE_MAX - 3, limits=0.06, collars=0.03),
     "around 1970": Market(spread=6, ticks=0.06, start_ns=-2 * NS_A_DAY),
     "days without end": Market(spread=6, ticks=0.1, start_ns=2**63 - 3_000 * NS_A_DAY),
 }  # fmt: skip
@@ -212,6 +213,9 @@ class Flow:
         commands["min_quantity"] = np.where(
             some, random.integers(1, np.minimum(commands["quantity"], 60) + 1), 0
         )
+        odd = self._one_in(self.market.wrong, count)  # fields that may clash
+        for field, most in ("flags", 8), ("display_quantity", 3), ("min_quantity", 3):
+            commands[field][odd] = random.integers(0, most, count)[odd]
 
     def _name_what_lives(self, commands, contents) -> None:
         """Let the changes, and a few new orders, name live orders; many stay at their price."""
@@ -272,7 +276,7 @@ class Flow:
     def _limit(self, commands, chosen) -> None:
         """Risk limits: most are lifted, the others close to what comes in."""
         random, market, count = self.random, self.market, len(commands)
-        lots = random.integers(market.lots // 2, 3 * market.lots, count)
+        lots = random.integers((market.lots + 1) // 2, 3 * market.lots, count)
         nobody = commands["owner"] == 0
         values = {
             "quantity": lots,

@@ -19,8 +19,8 @@ from engines.errors import BrokenInvariant
 from engines.matching import IMPLEMENTATIONS
 
 PIECE, STRETCH = 50_000, 40
-SLICE = 4_000  # commands of a piece in CI
-SLICES = 32  # pieces in CI, two of each market
+SLICE = 3_500  # commands of a piece in CI
+SLICES = 34  # pieces in CI, two of each market
 LOOK = 25  # stretches between two looks at invariants and at the told book
 SOAK_TESTS, SOAK_PIECES = 20, 10  # of PIECE commands: ten million
 TABLE = Path(__file__).resolve().parents[2] / ".cache" / "hit_table.txt"

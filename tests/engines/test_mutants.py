@@ -19,10 +19,10 @@ from engines.matching import IMPLEMENTATIONS
 
 SOURCES = Path(engines.__file__).parent
 PATIENCE_S = 120
-STRETCH = 20
+STRETCH, STRETCHES = 20, 120
 PLAIN = dict(symbols=2, spread=8, centre=1_000, orders=40)
 MARKETS = ["a tiny book of icebergs", "one tick wide", "one narrow book", "calls and halts"]
-MARKETS += ["auction after auction", "at the highest price", "a full book"]
+MARKETS += ["auction after auction", "limits and collars", "a full book"]
 
 # name: (file, what stands there, what shall stand there)
 MUTANTS = {
@@ -95,7 +95,7 @@ MUTANTS = {
 
 @pytest.fixture(scope="module")
 def answers(drive, full_flows, random_commands):
-    """Return flows with what the oracle answers: a market, its commands, their events, digests."""
+    """Return flows with what the oracle answers: a market, its commands, events and snapshots."""
     plain = full_flows.Market(**PLAIN)
 
     def plain_stretch(flow, oracle):
@@ -109,10 +109,10 @@ def answers(drive, full_flows, random_commands):
     def full_stretch(flow, oracle):
         return flow.stretch(oracle.contents(), STRETCH)
 
-    found = [answered(full_flows.Flow(7, plain), plain, 60, drive, plain_stretch)]
+    found = [answered(full_flows.Flow(7, plain), plain, STRETCHES, drive, plain_stretch)]
     for name in MARKETS:
         market = full_flows.MARKETS[name]
-        found.append(answered(full_flows.Flow(7, market), market, 60, drive, full_stretch))
+        found.append(answered(full_flows.Flow(7, market), market, STRETCHES, drive, full_stretch))
     return found
 
 
@@ -121,7 +121,7 @@ def answered(flow, market, stretches, drive, stretch):
     oracle, parts = create(IMPLEMENTATIONS["reference"].create, market), []
     for _ in range(stretches):
         commands = stretch(flow, oracle)
-        parts.append((commands, drive(oracle, commands).tobytes(), oracle.digest()))
+        parts.append((commands, drive(oracle, commands).tobytes(), oracle.save()))
     return market, parts
 
 
@@ -143,16 +143,16 @@ def difference(make, answers, drive) -> str:
     """Return what the first difference is, "" if there is none; the markets take turns."""
     ladders = [create(make, market) for market, _ in answers]
     for number, parts in enumerate(zip(*(parts for _, parts in answers), strict=True)):
-        for place, (commands, events, digest) in enumerate(parts):
+        for place, (commands, events, saved) in enumerate(parts):
             ladder = ladders[place]
             if drive(ladder, commands).tobytes() != events:
                 return "other events"
             ladder.check()
-            if ladder.digest() != digest:
+            if ladder.save() != saved:
                 return "another book"
             if number % 10 == 9:  # what is restored is put to the test too
                 ladders[place] = create(make, answers[place][0])
-                ladders[place].load(ladder.save())
+                ladders[place].load(saved)
     return ""
 
 
