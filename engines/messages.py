@@ -25,7 +25,8 @@ command     fields
 ==========  ======================================================================================
 NEW         ref: expiry time in ns (GTD). A trailing stop's stop_price is its distance, a trailing
             stop-limit's price the offset of its limit
-REPLACE     ref: the new id, 0 keeps the id · quantity: what shall remain
+REPLACE     ref: the new id, 0 keeps the id · quantity: what shall remain · stop_price: a stop's new
+            trigger or distance, 0 keeps it
 STATE       order_type: the TradingState · price: the reference price, 0 keeps what there is
 COLLAR      price: low · stop_price: high · 0: no bound
 LIMITS      quantity, ref (notional), display_quantity (live orders): the largest, 0 for no limit
@@ -336,7 +337,7 @@ class Reason(IntEnum):
     KILL_SWITCH = 107
     DAY_ENDED = 108
     TIME_REACHED = 109
-    TOO_MANY_EVENTS = 110
+    TOO_MANY_TURNS = 110
     # what a replace did to the order's place in its queue
     PRIORITY_KEPT = 120
     PRIORITY_LOST = 121

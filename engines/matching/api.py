@@ -313,7 +313,8 @@ class MatchingEngine(ABC):
         InputError
             The snapshot holds orders or states of a kind that this engine does not know.
         """
-        if self.last_sequence or len(self.live_orders()):
+        holds = [*self.contents(), self.undelivered()]
+        if self.last_sequence or any(len(part) for part in holds):
             raise LayoutError("the engine is not empty; load into a new one")
         contents, events, last_sequence = parts_of(snapshot)
         check_contents(contents)

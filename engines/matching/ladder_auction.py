@@ -66,10 +66,10 @@ def waiting_quantity(s, symbol, side):
 @rare
 def best_of(s, symbol, side):
     """Return (the best level of a side or 0, its price)."""
-    record = side_at(s.sides, 4 * symbol + side)
-    if record.best_price == 0:
+    ours = side_at(s.sides, 4 * symbol + side)
+    if ours.best_price == 0:
         return np.int64(0), np.int64(0)
-    return np.int64(record.best_level), np.int64(record.best_price)
+    return np.int64(ours.best_level), np.int64(ours.best_price)
 
 
 @rare

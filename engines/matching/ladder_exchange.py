@@ -48,6 +48,7 @@ from engines.matching.ladder_orders import (
 from engines.matching.ladder_queues import book_at, terms_at
 from engines.matching.ladder_taking import STATES, tell_end
 from engines.matching.ladder_waiting import settle
+from engines.matching.rules import TURNS_MAX
 from engines.messages import (
     ALL_SIDES,
     ALL_SYMBOLS,
@@ -63,10 +64,10 @@ KILL_LIFTED = 1
 
 
 @fast
-def turn_book(book):
-    """Make a book's version odd before it is written, and even after."""
+def turn_version(record):
+    """Make the version of a book, or of all, odd before it is written, and even after."""
     fence_release()
-    book.version += ONE
+    record.version += ONE
     fence_release()
 
 
@@ -115,8 +116,8 @@ def end_in_queue(s, out, n, command, level, symbol, owner, side, kind, reason):
 @rare
 def end_in_ladder(s, out, n, command, ladder, symbol, owner, side, kind, reason):
     """End orders in one of a symbol's ladders; return n."""
-    record = side_at(s.sides, 4 * symbol + ladder)
-    level = np.int64(record.best_level) if record.best_price else np.int64(0)
+    ours = side_at(s.sides, 4 * symbol + ladder)
+    level = np.int64(ours.best_level) if ours.best_price else np.int64(0)
     while level:
         following = next_level_far(s.header, level)
         n = end_in_queue(s, out, n, command, level, symbol, owner, side, kind, reason)
@@ -144,9 +145,9 @@ def end_everywhere(s, out, n, command, owner, side, reason):
     """End orders of all symbols; return n."""
     for symbol in range(np.int64(header_at(s.header, 0).symbols)):
         book = book_at(s.books, symbol)
-        turn_book(book)
+        turn_version(book)
         n = end_in_book(s, out, n, command, symbol, owner, side, EVENTS.CANCELLED, reason)
-        turn_book(book)
+        turn_version(book)
     return n
 
 
@@ -178,9 +179,9 @@ def tick(s, out, n, command):
         symbol = symbol_of(s, slot)
         reason = REASONS.DAY_ENDED if terms.tif == TIFS.DAY else REASONS.TIME_REACHED
         book = book_at(s.books, symbol)
-        turn_book(book)
+        turn_version(book)
         n = end_for_all(s, out, n, command, slot, symbol, EVENTS.EXPIRED, reason)
-        turn_book(book)
+        turn_version(book)
     return tell_done(s, out, n, command, n - out.first)
 
 
@@ -318,31 +319,43 @@ def kill(s, out, n, command):
     return tell_done(s, out, n, command, n - out.first)
 
 
+@rare
+def govern_all(s, out, n, command):
+    """Carry out a command that may touch all books; return n."""
+    if command.kind == COMMANDS.TICK:
+        return tick(s, out, n, command)
+    if command.kind == COMMANDS.LIMITS:
+        return set_limits(s, out, n, command)
+    if command.kind == COMMANDS.KILL:
+        return kill(s, out, n, command)
+    return mass_cancel(s, out, n, command)
+
+
 @far("int64(int64, int64, int64, int64, int64)")
 def govern(base, place, room, n, command_place):
     """Carry out a command of the exchange; return n."""
     s, out = places_at(base), Told(place, room, n, command_place)
     command = command_at(command_place, 0)
     kind, symbol = command.kind, np.int64(command.symbol)
+    header = header_at(s.header, 0)
+    header.turns = TURNS_MAX
     if kind == COMMANDS.DEFINE:
         return reject(s, out, n, command, REASONS.UNSUPPORTED)
-    if kind == COMMANDS.TICK:
-        return tick(s, out, n, command)
-    if kind == COMMANDS.LIMITS:
-        return set_limits(s, out, n, command)
-    if kind == COMMANDS.KILL:
-        return kill(s, out, n, command)
-    if kind == COMMANDS.MASS_CANCEL and symbol == ALL_SYMBOLS:
-        return mass_cancel(s, out, n, command)
+    is_for_all = kind == COMMANDS.TICK or kind == COMMANDS.LIMITS or kind == COMMANDS.KILL
+    if is_for_all or (kind == COMMANDS.MASS_CANCEL and symbol == ALL_SYMBOLS):
+        turn_version(header)
+        n = govern_all(s, out, n, command)
+        turn_version(header)
+        return n
     if symbol >= header_at(s.header, 0).symbols:
         return reject(s, out, n, command, REASONS.UNKNOWN_SYMBOL)
     book = book_at(s.books, symbol)
-    turn_book(book)
+    turn_version(book)
     if kind == COMMANDS.MASS_CANCEL:
         n = mass_cancel(s, out, n, command)
     elif kind == COMMANDS.STATE:
         n = change_state(s, out, n, command, symbol)
     else:
         n = set_collar(s, out, n, command, symbol)
-    turn_book(book)
+    turn_version(book)
     return n

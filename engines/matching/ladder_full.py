@@ -58,7 +58,7 @@ from engines.matching.ladder_taking import (
     wait,
 )
 from engines.matching.ladder_waiting import settle, trailing_trigger
-from engines.matching.rules import events_max
+from engines.matching.rules import TURNS_MAX
 from engines.messages import (
     ANY_OWNER,
     PRICE_MAX,
@@ -74,7 +74,6 @@ COMMANDS = codes(CommandKind)
 LAST_TYPE, LAST_TIF = int(max(OrderType)), int(max(TimeInForce))
 LAST_STP, LAST_FLAGS = int(max(SelfTradePrevention)), int(sum(Flag))
 TIME_MAX = np.uint64(2**63 - 1)
-_EVENTS_BESIDES = events_max(0)
 
 
 # -- checks of a NEW -------------------------------------------------------------------------------
@@ -260,9 +259,8 @@ def why_not_at_once(s, command, symbol):
         return 0
     if book.state != STATES.CONTINUOUS:
         return reason
-    most = 2 * np.int64(header_at(s.header, 0).orders) + _EVENTS_BESIDES - 1
     limit = limit_of(command, book)
-    if fillable(s.header, symbol, side, command.owner, command.stp, limit, wanted, most):
+    if fillable(s.header, symbol, side, command.owner, command.stp, limit, wanted, TURNS_MAX):
         return 0
     return reason
 
@@ -365,6 +363,24 @@ def reduce(s, out, n, command, symbol, slot):
 
 
 @rare
+def moves_trigger(command, terms):
+    """Return whether a REPLACE gives a waiting stop another trigger or distance."""
+    if terms.place != PLACES.STOP or command.stop_price == 0:
+        return False
+    return command.stop_price != (terms.distance if terms.distance else terms.stop_price)
+
+
+@rare
+def new_trigger(command, terms, book):
+    """Return where an order triggers after its REPLACE, 0 for one that is no stop."""
+    if not moves_trigger(command, terms):
+        return np.int64(terms.stop_price)
+    if terms.distance:
+        return trailing_trigger(trailed_price(book), terms.side, np.int64(command.stop_price))
+    return np.int64(command.stop_price)
+
+
+@rare
 def why_replace_rejected(s, command, symbol, slot, keeps):
     """Return the reason of the first check that the REPLACE of a live order fails, or 0."""
     book, order, terms = book_at(s.books, symbol), slot_at(s.orders, slot), terms_at(s.terms, slot)
@@ -372,19 +388,24 @@ def why_replace_rejected(s, command, symbol, slot, keeps):
     is_auction = terms.place == PLACES.AUCTION
     if price_is_wrong(terms.order_type, price) or (is_auction and price != 0):
         return REASONS.BAD_PRICE
+    if terms.place == PLACES.STOP and command.stop_price < 0:
+        return REASONS.BAD_STOP_PRICE
     renames = command.ref != ZERO and command.ref != command.order_id
     if renames and place_of(s, symbol, command.ref) >= 0:
         return REASONS.DUPLICATE_ID
-    value = valued_at(terms.order_type, price, terms.stop_price, book)
+    if keeps:
+        return 0
+    trigger = new_trigger(command, terms, book)
+    value = valued_at(terms.order_type, price, trigger, book)
     reason = why_over_limits(s, order.owner, quantity, value)
     if reason:
         return reason
     if outside_collar(book, terms.order_type, price):
         return REASONS.OUTSIDE_COLLAR
     side = np.int64(terms.side)
-    if not keeps and would_take(s, symbol, side, terms.flags, price, book.state):
+    if would_take(s, symbol, side, terms.flags, price, book.state):
         return REASONS.WOULD_TAKE
-    if not keeps and terms.place == PLACES.BOOK and lacks_room(s, symbol, side, price):
+    if terms.place == PLACES.BOOK and lacks_room(s, symbol, side, price):
         return REASONS.BOOK_FULL
     return 0
 
@@ -396,7 +417,7 @@ def replace(s, out, n, command, symbol, slot):
     order, terms = slot_at(s.orders, slot), terms_at(s.terms, slot)
     price, quantity = np.int64(command.price), np.int64(command.quantity)
     old_id, old_quantity = order.order_id, order_quantity(s, slot)
-    keeps = price == terms.price and quantity <= old_quantity
+    keeps = price == terms.price and quantity <= old_quantity and not moves_trigger(command, terms)
     reason = why_replace_rejected(s, command, symbol, slot, keeps)
     if reason:
         return reject(s, out, n, command, reason)
@@ -420,6 +441,9 @@ def replace(s, out, n, command, symbol, slot):
     terms.price, terms.reserve, terms.place = price, 0, PLACES.BOOK
     terms.arrival = next_arrival(s)
     if was_stop:
+        terms.stop_price = new_trigger(command, terms, book_at(s.books, symbol))
+        if terms.distance and command.stop_price:
+            terms.distance = command.stop_price
         n = wait(s, out, n, slot, symbol, PLACES.STOP)
     else:
         n = come_in(s.header, out.place, out.room, out.first, out.command, n, slot, symbol, 0)
@@ -465,6 +489,7 @@ def carry_out(base, place, room, n, command_place):
     """Carry out a NEW, CANCEL, REDUCE or REPLACE for a symbol that there is; return n."""
     s, out = places_at(base), Told(place, room, n, command_place)
     command = command_at(command_place, 0)
+    header_at(s.header, 0).turns = TURNS_MAX
     if command.kind == COMMANDS.NEW:
         return enter(s, out, n, command, np.int64(command.symbol))
     return change(s, out, n, command, np.int64(command.symbol))

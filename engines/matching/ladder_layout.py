@@ -30,7 +30,9 @@ the level without asking the directory. Price, side and symbol follow from the l
 
 A reader in another process takes ``version`` of the symbol and ``directory_version``, reads, and
 takes both again: an odd or a changed number means that the book was being written meanwhile, or
-that the directory, which all symbols share, was. Orders are looked up by id in the writer only.
+that the directory, which all symbols share, was. The header's own ``version`` is odd while a
+command that may touch all books is carried out, so that none is continued that was left in the
+middle of one. Orders are looked up by id in the writer only.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ LAYOUT_VERSION = 2
 TICKS_A_PAGE = 64
 WORD_LAYERS = 3  # of 6 bits each, between a page's number of 25 bits and a root of 7 bits
 PAGES_MAX = (2**20 - 2) // WORD_LAYERS  # a directory entry has 20 bits, for a page or a word
-ASKS, SELL_STOPS, BUY_STOPS, WAITING = 1, 2, 3, 4  # what a page is for; 0: bids
+SELL_STOPS, BUY_STOPS, WAITING = 2, 3, 4  # what a page is for; 0: bids, 1: asks
 SIDES = 4  # ladders a symbol
 WAITING_QUEUES = 3  # all-or-none, market buys, market sells: the first levels of a waiting page
 
@@ -79,7 +81,7 @@ HEADER = np.dtype(
         ("owners", "<u4"),
         ("live_owners", "<u4"),
         ("timed", "<u4"),  # how many orders have an expiry
-        ("reserved", "<u4"),
+        ("turns", "<u4"),  # left to the command that is carried out
         # where the other sections begin, in bytes from here
         ("books_at", "<u8"),
         ("sides_at", "<u8"),
@@ -93,7 +95,9 @@ HEADER = np.dtype(
         ("terms_at", "<u8"),
         ("timed_at", "<u8"),
         ("owners_at", "<u8"),
-        ("unused", "<u8", 4),
+        ("version", "<u8"),  # odd while a command that may touch all books is carried out
+        ("held_pages", "<u4"),  # for triggered stops that may have to go back
+        ("unused", "<u4", 5),
     ]
 )
 # One symbol: a cache line. Only its first 16 bytes are looked at while nothing rare is going on.
@@ -109,8 +113,9 @@ BOOK = np.dtype(
         ("state", "<u4"),
         ("rare_orders", "<u4"),
         ("waiting_page", "<u4"),
-        ("trailing", "<u4"),  # the first trailing stop
-        ("reserved", "<u8", 2),
+        ("trailing", "<u4"),  # the trailing stop that came first, and last
+        ("last_trailing", "<u4"),
+        ("reserved", "<u4", 3),
     ]
 )
 HAS_RARE, HAS_STATE, HAS_COLLAR, HAS_LIMITS = 1, 2, 4, 8  # attention
@@ -341,7 +346,8 @@ def _claim(sections: Sections, wanted: dict[str, int]) -> None:
             raise LayoutError(
                 f"the buffer's ladder has {field} {header[field]}, not {value}; attach with its own"
             )
-    if header["directory_version"] & 1 or (sections.books["version"] & 1).any():
+    odd = (header["version"] | header["directory_version"]) & 1
+    if odd or (sections.books["version"] & 1).any():
         raise LayoutError(
             "the buffer's ladder was left in the middle of a command; rebuild it from its commands"
         )

@@ -206,13 +206,16 @@ def drop_timed(s, slot):
 
 @rare
 def add_trailing(s, slot, symbol):
-    """Put a trailing stop into its symbol's list."""
+    """Put a trailing stop at the end of its symbol's list: the oldest is moved first."""
     book, terms = book_at(s.books, symbol), terms_at(s.terms, slot)
-    terms.trailing_prev, terms.trailing_next = 0, book.trailing
-    if book.trailing:
-        terms_at(s.terms, book.trailing).trailing_prev = slot
-    book.trailing = slot
-    book.followed = 0  # this one has not followed that price yet
+    terms.trailing_prev, terms.trailing_next = book.last_trailing, 0
+    if book.last_trailing:
+        terms_at(s.terms, book.last_trailing).trailing_next = slot
+    else:
+        book.trailing = slot
+    book.last_trailing = slot
+    if book.followed != book.last_price:
+        book.followed = 0  # this one has not followed that price
 
 
 @rare
@@ -225,6 +228,8 @@ def drop_trailing(s, slot, symbol):
         book.trailing = terms.trailing_next
     if terms.trailing_next:
         terms_at(s.terms, terms.trailing_next).trailing_prev = terms.trailing_prev
+    else:
+        book.last_trailing = terms.trailing_prev
 
 
 # -- owners with limits, sorted --------------------------------------------------------------------

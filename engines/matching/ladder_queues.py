@@ -119,8 +119,11 @@ def stand(base, slot, symbol, ladder, price, quantity):
 
 @rare
 def lacks_room(s, symbol, ladder, price):
-    """Do as ``no_room``, as a call."""
-    return no_room(s, symbol, ladder, price)
+    """Do as ``no_room``; triggered stops that may have to go back hold their pages."""
+    header = header_at(s.header, 0)
+    if header.live_pages + np.int64(header.held_pages) < header.pages:
+        return False
+    return find_page(s, symbol, ladder, price >> 6) == 0
 
 
 @rare
@@ -150,7 +153,8 @@ def queue_up_stop(s, slot, symbol, ladder, price):
 def no_room_to_wait(s, symbol):
     """Return whether the symbol has no waiting page and can have none."""
     header = header_at(s.header, 0)
-    return book_at(s.books, symbol).waiting_page == 0 and header.live_pages >= header.pages
+    used = header.live_pages + np.int64(header.held_pages)
+    return book_at(s.books, symbol).waiting_page == 0 and used >= header.pages
 
 
 @rare

@@ -48,19 +48,10 @@ from engines.matching.ladder_queues import (
     stand,
     terms_at,
 )
-from engines.matching.rules import SPARE_EVENTS, events_max
 from engines.messages import PRICE_MAX, Flag, SelfTradePrevention, TradingState, codes
 
 STPS, STATES = codes(SelfTradePrevention), codes(TradingState)
 POST_ONLY, REPRICE, ALL_OR_NONE = int(Flag.POST_ONLY), int(Flag.REPRICE), int(Flag.ALL_OR_NONE)
-PLACE_STOP = int(PLACES.STOP)
-_EVENTS_BESIDES = events_max(0)
-
-
-@fast
-def events_left(s, out, n):
-    """Return how many events the command may still make."""
-    return 2 * np.int64(header_at(s.header, 0).orders) + _EVENTS_BESIDES - (n - out.first)
 
 
 # -- telling ---------------------------------------------------------------------------------------
@@ -123,20 +114,19 @@ def crosses(best, side, limit):
 
 @rare
 def count_level(s, level, owner, stops_at_own):
-    """Return (lots to be had at a level, its turns, whether an own order ends the count)."""
-    found, turns, shown, before = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    """Return (lots to be had at a level, the turns they take, whether an own order ends them)."""
+    found, turns, shown, slices = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     slot = np.uint64(queue_at(s.levels, np.uint64(level)).head)
     while slot != ZERO:
         maker, terms = slot_at(s.orders, slot), terms_at(s.terms, slot)
         is_own = owner != 0 and maker.owner == owner
         if is_own and stops_at_own:
-            return shown, before, True
-        before += 1
-        turns += 1
+            return shown, slices, True
         if not is_own:
             shown += maker.quantity
             found += maker.quantity
             if maker.rare and terms.reserve:
+                slices += 1
                 found += terms.reserve
                 display = np.int64(terms.display_quantity)
                 turns += (np.int64(terms.reserve) + display - 1) // display
@@ -145,8 +135,8 @@ def count_level(s, level, owner, stops_at_own):
 
 
 @far("int64(int64, int64, int64, uint32, int64, int64, int64, int64)")
-def fillable(base, symbol, side, owner, stp, limit, wanted, events):
-    """Return 1 if ``wanted`` can be had at once, within so many events, else 0."""
+def fillable(base, symbol, side, owner, stp, limit, wanted, most_turns):
+    """Return 1 if ``wanted`` can be had at once, within so many turns, else 0."""
     s = places_at(base)
     own = np.int64(owner) if stp != STPS.NONE else np.int64(0)
     found, turns, ends = np.int64(0), np.int64(0), False
@@ -157,7 +147,7 @@ def fillable(base, symbol, side, owner, stp, limit, wanted, events):
         found += more
         turns += more_turns
         level = next_level_far(s.header, level)
-    return 1 if found >= wanted and 2 * turns + SPARE_EVENTS <= events else 0
+    return 1 if found >= wanted and turns <= most_turns else 0
 
 
 # -- taking it -------------------------------------------------------------------------------------
@@ -183,10 +173,9 @@ def take(base, place, room, first, command, n, slot, symbol, limit):
     order, terms = slot_at(s.orders, slot), terms_at(s.terms, slot)
     side = np.int64(terms.side)
     stp = np.int64(terms.stp) if order.owner != 0 else np.int64(STPS.NONE)
+    header = header_at(s.header, 0)
     other = side_at(s.sides, 4 * symbol + 1 - side)
     while order.quantity and crosses(np.int64(other.best_price), side, limit):
-        if events_left(s, out, n) < SPARE_EVENTS:
-            return n << 8 | REASONS.TOO_MANY_EVENTS
         price, level = np.int64(other.best_price), np.uint64(other.best_level)
         queue = queue_at(s.levels, level)
         met = np.uint64(queue.head)
@@ -201,6 +190,10 @@ def take(base, place, room, first, command, n, slot, symbol, limit):
                 return n << 8 | REASONS.SELF_TRADE
             continue
         quantity = min(np.int64(order.quantity), np.int64(maker.quantity))
+        if quantity == maker.quantity and maker.rare and terms_at(s.terms, met).reserve:
+            if header.turns == 0:
+                return n << 8 | REASONS.TOO_MANY_TURNS
+            header.turns -= 1
         order.quantity -= quantity
         maker.quantity -= quantity
         queue.quantity -= quantity
@@ -322,8 +315,8 @@ def come_in(base, place, room, first, command, n, slot, symbol, is_repriced):
     if whole or terms.tif == TIFS.FOK:
         wanted = np.int64(order.quantity)
     if wanted:
-        left = events_left(s, out, n)
-        if not fillable(s.header, symbol, side, order.owner, terms.stp, limit, wanted, left):
+        most_turns = np.int64(header_at(s.header, 0).turns)
+        if not fillable(s.header, symbol, side, order.owner, terms.stp, limit, wanted, most_turns):
             if terms.tif == TIFS.FOK:
                 return drop_order(s, out, n, slot, REASONS.NOT_FILLABLE)
             if not whole:
@@ -368,6 +361,7 @@ def start_stop(s, out, n, slot, symbol):
     order, terms = slot_at(s.orders, slot), terms_at(s.terms, slot)
     trigger, offset = np.int64(terms.stop_price), np.int64(terms.price)
     terms.place = PLACES.STOP
+    header_at(s.header, 0).turns -= 1
     n = tell(
         s, out, n, slot, EVENTS.TRIGGERED, trigger, order.quantity, order.quantity,
         REASONS.STOP,
@@ -391,6 +385,7 @@ def start_whole(s, out, n, slot, symbol, limit):
     """Fill an all-or-none order, which can be filled now."""
     order = slot_at(s.orders, slot)
     detach(s, slot, symbol)
+    header_at(s.header, 0).turns -= 1
     n = tell(
         s, out, n, slot, EVENTS.TRIGGERED, order_price(s, slot), order.quantity,
         order.quantity, REASONS.ALL_OR_NONE,

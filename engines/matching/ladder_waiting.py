@@ -7,7 +7,15 @@ from __future__ import annotations
 import numpy as np
 
 from engines.intrinsics import far
-from engines.matching.ladder_index import ZERO, places_at, queue_at, rare, side_at, slot_at
+from engines.matching.ladder_index import (
+    ZERO,
+    header_at,
+    places_at,
+    queue_at,
+    rare,
+    side_at,
+    slot_at,
+)
 from engines.matching.ladder_layout import BUY_STOPS, SELL_STOPS, Told
 from engines.matching.ladder_orders import BUY, detach, enlist
 from engines.matching.ladder_queues import (
@@ -22,18 +30,16 @@ from engines.matching.ladder_taking import (
     STATES,
     bound,
     crosses,
-    events_left,
     fillable,
     start_stop,
     start_whole,
     triggers,
 )
-from engines.matching.rules import SPARE_EVENTS
 from engines.messages import PRICE_MAX
 
 
 @rare
-def first_fillable(s, symbol, events):
+def first_fillable(s, symbol, most_turns):
     """Return (the first all-or-none order that can fill now, its limit), or (0, 0)."""
     slot = first_waiting(s, symbol, 0)
     while slot != ZERO:
@@ -44,7 +50,7 @@ def first_fillable(s, symbol, events):
         quantity = np.int64(order.quantity)
         if crosses(best, side, limit):
             owner = order.owner
-            if fillable(s.header, symbol, side, owner, terms.stp, limit, quantity, events):
+            if fillable(s.header, symbol, side, owner, terms.stp, limit, quantity, most_turns):
                 return slot, limit
         slot = np.uint64(order.next)
     return ZERO, np.int64(0)
@@ -53,8 +59,9 @@ def first_fillable(s, symbol, events):
 @rare
 def fill_whole(s, out, n, symbol):
     """Fill the all-or-none orders that can be, the one that waits longest first; return n."""
-    while events_left(s, out, n) >= 2 * SPARE_EVENTS:
-        slot, limit = first_fillable(s, symbol, events_left(s, out, n) - 1)
+    header = header_at(s.header, 0)
+    while header.turns:
+        slot, limit = first_fillable(s, symbol, np.int64(header.turns) - 1)
         if slot == ZERO:
             break
         n = start_whole(s, out, n, slot, symbol, limit)
@@ -74,8 +81,11 @@ def follow(s, symbol):
         trigger = trailing_trigger(book.last_price, terms.side, terms.distance)
         is_nearer = trigger < terms.stop_price if terms.side == BUY else trigger > terms.stop_price
         ladder = BUY_STOPS - np.int64(terms.side)
-        if is_nearer and not lacks_room(s, symbol, ladder, trigger):
+        if is_nearer:
             leave_queue(s.header, slot)
+            if lacks_room(s, symbol, ladder, trigger):
+                trigger = np.int64(terms.stop_price)  # stay, and try again after the next command
+                book.followed = 0
             terms.stop_price = trigger
             queue_up_stop(s, slot, symbol, ladder, trigger)
         slot = np.uint64(terms.trailing_next)
@@ -103,8 +113,9 @@ def next_triggered(s, symbol):
 
 @rare
 def put_back(s, symbol, slot):
-    """Return triggered stops, for which no events are left, to where they waited."""
+    """Return triggered stops, for which no turns are left, to where they waited."""
     while slot != ZERO:
+        header_at(s.header, 0).held_pages -= 1
         following = np.uint64(slot_at(s.orders, slot).next)
         terms = terms_at(s.terms, slot)
         trigger = np.int64(terms.stop_price)
@@ -117,7 +128,7 @@ def put_back(s, symbol, slot):
 def settle(base, place, room, first, command, n, symbol):
     """Do what follows a command in the continuous state; return n."""
     s, out = places_at(base), Told(place, room, first, command)
-    book = book_at(s.books, symbol)
+    book, header = book_at(s.books, symbol), header_at(s.header, 0)
     if book.state != STATES.CONTINUOUS or book.rare_orders == 0:
         return n
     n = fill_whole(s, out, n, symbol)
@@ -127,6 +138,7 @@ def settle(base, place, room, first, command, n, symbol):
         slot = next_triggered(s, symbol)
         while slot != ZERO:
             detach(s, slot, symbol)
+            header.held_pages += 1
             slot_at(s.orders, slot).next = 0
             if head == ZERO:
                 head = slot
@@ -136,10 +148,11 @@ def settle(base, place, room, first, command, n, symbol):
             slot = next_triggered(s, symbol)
         if head == ZERO:
             return n
-        if events_left(s, out, n) < 2 * SPARE_EVENTS:
+        if header.turns == 0:
             put_back(s, symbol, head)
             return n
         slot = head
         head = np.uint64(slot_at(s.orders, slot).next)
+        header.held_pages -= 1
         n = start_stop(s, out, n, slot, symbol)
         n = fill_whole(s, out, n, symbol)

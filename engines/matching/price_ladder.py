@@ -275,6 +275,6 @@ def _pages_of(orders: np.ndarray) -> int:
     """Return how many pages live orders stand on."""
     place = orders["flags"] & 127
     in_ladder = (place == Place.BOOK) | (place == Place.STOP)
+    ladder = np.where(in_ladder, 2 * place + orders["side"], 15).astype(np.int64)
     number = np.where(in_ladder, orders["price"] >> 6, 0)
-    ladder = np.where(in_ladder, 2 * place + orders["side"], 255)
-    return len(np.unique(np.rec.fromarrays([orders["symbol"], ladder, number])))
+    return len(np.unique((orders["symbol"].astype(np.int64) << 4 | ladder) << 25 | number))

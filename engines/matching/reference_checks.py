@@ -7,6 +7,7 @@ only if nothing before it failed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from engines.matching.reference_matching import is_fillable, price_beside, would_take
 from engines.matching.reference_orders import (
@@ -20,10 +21,13 @@ from engines.matching.reference_orders import (
     Book,
     Command,
     Venue,
+    keeps_priority,
     may_rest,
+    move_trigger,
+    moves_trigger,
     trigger_of,
 )
-from engines.matching.rules import events_max
+from engines.matching.rules import TURNS_MAX
 from engines.messages import (
     ALL_SIDES,
     ALL_SYMBOLS,
@@ -31,6 +35,7 @@ from engines.messages import (
     PRICE_MAX,
     CommandKind,
     OrderType,
+    Place,
     Reason,
     SelfTradePrevention,
     Side,
@@ -170,15 +175,15 @@ def _display_fits(command: Command) -> bool:
 
 def _faults_of_taking(venue: Venue, command: Command) -> Iterator[Reason]:
     """Look at what a market or limit order would meet in the book."""
-    book, events_left = venue.books[command.symbol], events_max(venue.orders_max) - 1  # ACCEPTED
+    book, turns_left = venue.books[command.symbol], TURNS_MAX
     is_fok = command.tif == TimeInForce.FOK
-    if is_fok and not is_fillable(book, command, command.quantity, events_left):
+    if is_fok and not is_fillable(book, command, command.quantity, turns_left):
         yield Reason.NOT_FILLABLE
     if _takes_against_its_flags(book, command.side, command.price, command.flags):
         yield Reason.WOULD_TAKE
     if command.min_quantity:
         outside = book.state != TradingState.CONTINUOUS
-        if outside or not is_fillable(book, command, command.min_quantity, events_left):
+        if outside or not is_fillable(book, command, command.min_quantity, turns_left):
             yield Reason.BELOW_MIN_QUANTITY
 
 
@@ -250,13 +255,22 @@ def _faults_of_replace(venue: Venue, command: Command) -> Iterator[Reason]:
         yield Reason.BAD_PRICE
     if order and order.order_type == OrderType.MARKET and command.price != 0:
         yield Reason.BAD_PRICE
+    if order and order.place == Place.STOP and command.stop_price < 0:
+        yield Reason.BAD_STOP_PRICE
     if order is None:
         yield Reason.UNKNOWN_ORDER
         return
     renames = command.ref not in (0, command.order_id)
     if renames and (command.symbol, command.ref) in venue.live:
         yield Reason.DUPLICATE_ID
-    price = _notional_price(book, order.order_type, command.price, order.stop_price)
+    if keeps_priority(command, order):
+        return
+    trigger = order.stop_price
+    if moves_trigger(command, order):
+        moved = replace(order)
+        move_trigger(command, moved, book)
+        trigger = moved.stop_price
+    price = _notional_price(book, order.order_type, command.price, trigger)
     yield from _faults_of_risk(venue, command, price)
     if order.order_type in WITH_LIMIT and _is_outside_collar(book, command.price):
         yield Reason.OUTSIDE_COLLAR

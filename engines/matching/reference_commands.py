@@ -6,7 +6,14 @@ from collections.abc import Callable
 
 from engines.matching.reference_auction import clearing, run_auction, say_outcome
 from engines.matching.reference_matching import Execution, come_in, move_what_waits
-from engines.matching.reference_orders import Limits, Order, order_of
+from engines.matching.reference_orders import (
+    Limits,
+    Order,
+    keeps_priority,
+    move_trigger,
+    moves_trigger,
+    order_of,
+)
 from engines.messages import (
     ALL_SIDES,
     ALL_SYMBOLS,
@@ -71,13 +78,15 @@ def _reduce(run: Execution) -> None:
 def _replace(run: Execution) -> None:
     order, command, venue = _named(run), run.command, run.venue
     old_id, old_quantity = order.order_id, order.quantity
-    keeps = command.price == order.price and command.quantity <= order.quantity
+    keeps = keeps_priority(command, order)
     if keeps:
         del venue.live[order.symbol, order.order_id]
         order.reduce_to(command.quantity)
     else:
         venue.remove(order)
         order.price, order.quantity = command.price, command.quantity
+        if moves_trigger(command, order):
+            move_trigger(command, order, venue.books[order.symbol])
         order.arrival = venue.next_arrival()
     order.order_id = command.ref or order.order_id
     run.say(

@@ -18,7 +18,7 @@ from engines.matching.reference_orders import (
     trailed,
     within_prices,
 )
-from engines.matching.rules import SPARE_EVENTS, events_max
+from engines.matching.rules import TURNS_MAX
 from engines.messages import (
     PRICE_MAX,
     CommandKind,
@@ -48,11 +48,7 @@ class Execution:
     venue: Venue
     command: Command
     events: list[tuple] = field(default_factory=list)
-
-    @property
-    def events_left(self) -> int:
-        """How many more events this command may make."""
-        return events_max(self.venue.orders_max) - len(self.events)
+    turns_left: int = TURNS_MAX
 
     def say(
         self,
@@ -165,8 +161,8 @@ def first_maker(book: Book, taker: Order) -> Order | None:
     return book.queues[side][best][0]
 
 
-def is_fillable(book: Book, taker: Order | Command, wanted: int, events_left: int) -> bool:
-    """Say whether ``wanted`` lots can be had at once, within the events that are left.
+def is_fillable(book: Book, taker: Order | Command, wanted: int, turns_left: int) -> bool:
+    """Say whether ``wanted`` lots can be had at once, within the turns that are left.
 
     Whole price levels are counted: a refreshed slice comes after all others at its price, so the
     order in which a level is used up is not that of its queue.
@@ -183,12 +179,12 @@ def is_fillable(book: Book, taker: Order | Command, wanted: int, events_left: in
             # the taker ends at its first own order; slices refreshed at this price stand behind it
             ahead = queue[: queue.index(own[0])]
             found += sum(order.shown for order in ahead)
-            turns += len(ahead)
+            turns += sum(order.reserve > 0 for order in ahead)
             break
         others = [order for order in queue if not meets_itself(taker, order)]
         found += sum(order.quantity for order in others)
-        turns += len(own) + sum(1 + slices_in_reserve(order) for order in others)
-    return found >= wanted and 2 * turns + SPARE_EVENTS <= events_left
+        turns += sum(slices_in_reserve(order) for order in others)
+    return found >= wanted and turns <= turns_left
 
 
 def slices_in_reserve(order: Order) -> int:
@@ -240,7 +236,7 @@ def take(run: Execution, order: Order, rests_as: Reason = Reason.NONE) -> None:
         rest_beside(run, order)
         return
     all_or_none = order.flags & ALL_OR_NONE
-    if all_or_none and not is_fillable(book, order, order.quantity, run.events_left):
+    if all_or_none and not is_fillable(book, order, order.quantity, run.turns_left):
         if order.tif == TimeInForce.IOC:
             run.end(order, Reason.IOC_RESIDUE)
         else:
@@ -273,19 +269,17 @@ def match(run: Execution, taker: Order) -> Reason | None:
         maker = first_maker(book, taker)
         if maker is None:
             return None
-        if run.events_left < SPARE_EVENTS:
-            return Reason.TOO_MANY_EVENTS
-        if not meets_itself(taker, maker):
-            trade(run, taker, maker)
-        elif taker.stp == SelfTradePrevention.CANCEL_NEWEST:
-            return Reason.SELF_TRADE
-        elif taker.stp == SelfTradePrevention.CANCEL_OLDEST:
-            run.remove_and_end(maker, Reason.SELF_TRADE)
-        elif taker.stp == SelfTradePrevention.CANCEL_BOTH:
-            run.remove_and_end(maker, Reason.SELF_TRADE)
-            return Reason.SELF_TRADE
-        else:
-            decrement(run, taker, maker)
+        if meets_itself(taker, maker):
+            if taker.stp in (SelfTradePrevention.CANCEL_OLDEST, SelfTradePrevention.CANCEL_BOTH):
+                run.remove_and_end(maker, Reason.SELF_TRADE)
+            if taker.stp in (SelfTradePrevention.CANCEL_NEWEST, SelfTradePrevention.CANCEL_BOTH):
+                return Reason.SELF_TRADE
+            if taker.stp == SelfTradePrevention.CANCEL_OLDEST:
+                continue
+        if run.turns_left == 0 and maker.reserve and taker.quantity >= maker.shown:
+            return Reason.TOO_MANY_TURNS
+        meet = decrement if meets_itself(taker, maker) else trade
+        meet(run, taker, maker)
     return None
 
 
@@ -337,6 +331,7 @@ def settle(run: Execution, maker: Order) -> None:
         run.venue.remove(maker)
         maker.show_slice()
         run.venue.add(maker)
+        run.turns_left -= 1
         run.say(EventKind.REFRESHED, maker, maker.shown)
 
 
@@ -384,13 +379,14 @@ def is_triggered(book: Book, stop: Order) -> bool:
 def trigger(run: Execution, stop: Order) -> None:
     """Let a stop that waits nowhere any more come in as a market or limit order."""
     book = run.venue.books[stop.symbol]
+    run.turns_left -= 1
     run.say(EventKind.TRIGGERED, stop, stop.quantity, reason=Reason.STOP)
     gets_its_price_now = stop.order_type == OrderType.TRAILING_STOP_LIMIT
     become_market_or_limit(stop)
     fill_or_kill, least = stop.tif == TimeInForce.FOK, min(stop.min_quantity, stop.quantity)
-    if fill_or_kill and not is_fillable(book, stop, stop.quantity, run.events_left):
+    if fill_or_kill and not is_fillable(book, stop, stop.quantity, run.turns_left):
         run.end(stop, Reason.NOT_FILLABLE)
-    elif least and not is_fillable(book, stop, least, run.events_left):
+    elif least and not is_fillable(book, stop, least, run.turns_left):
         run.end(stop, Reason.BELOW_MIN_QUANTITY)
     else:
         stop.min_quantity = 0
@@ -437,7 +433,7 @@ def move_what_waits(run: Execution, symbol: int) -> None:
     follow_last_price(book)
     queue = take_out_triggered(run, book)
     while queue:
-        if run.events_left < 2 * SPARE_EVENTS:
+        if run.turns_left == 0:
             book.ran_out = True
             for stop in queue:
                 run.venue.add(stop)
@@ -457,15 +453,16 @@ def take_out_triggered(run: Execution, book: Book) -> list[Order]:
 
 def try_all_or_none(run: Execution, book: Book) -> None:
     """Fill the first all-or-none order that can be filled, again and again until none can."""
-    while run.events_left >= 2 * SPARE_EVENTS:
+    while run.turns_left:
         fillable = (
             order
             for order in book.all_or_none
-            if is_fillable(book, order, order.quantity, run.events_left - 1)  # its TRIGGERED
+            if is_fillable(book, order, order.quantity, run.turns_left - 1)  # its own
         )
         order = next(fillable, None)
         if order is None:
             return
         run.venue.remove(order)
+        run.turns_left -= 1
         run.say(EventKind.TRIGGERED, order, order.quantity, reason=Reason.ALL_OR_NONE)
         match(run, order)

@@ -156,7 +156,7 @@ class Book:
     reference: int = 0  # as a STATE gave it
     low: int = 0
     high: int = 0
-    ran_out: bool = False  # the last command had too few events left to try all that waits
+    ran_out: bool = False  # the last command had no turn left for all that waits
 
     def best(self, side: int) -> int | None:
         """Return the best price of a side, or None where the side is empty."""
@@ -316,6 +316,28 @@ def trigger_of(command: Command, book: Book) -> int:
     if command.order_type in PLAIN_STOPS:
         return command.stop_price
     return trailed(command.side, book.last_price or book.reference, command.stop_price)
+
+
+def keeps_priority(command: Command, order: Order) -> bool:
+    """Say whether a REPLACE leaves an order where it waits."""
+    moves = moves_trigger(command, order)
+    return command.price == order.price and command.quantity <= order.quantity and not moves
+
+
+def moves_trigger(command: Command, stop: Order) -> bool:
+    """Say whether a REPLACE gives a waiting stop another trigger or distance."""
+    if stop.place != Place.STOP or command.stop_price == 0:
+        return False
+    return command.stop_price != (stop.distance or stop.stop_price)
+
+
+def move_trigger(command: Command, stop: Order, book: Book) -> None:
+    """Give a waiting stop the trigger or the distance that its REPLACE names."""
+    stop.stop_price = command.stop_price
+    if stop.order_type in TRAILING:
+        stop.distance = command.stop_price
+        price = book.last_price or book.reference
+        stop.stop_price = trailed(stop.side, price, stop.distance)
 
 
 def trailed(side: int, price: int, distance: int) -> int:

@@ -26,8 +26,8 @@ BAD_PRICE                NEW limit and stop-limit: below 1 · market, stop, trai
                          below 0 · trailing stop: not 0. REPLACE: as the order's type would have
                          it, 0 for a market order that waits (an unknown order: below 1).
                          COLLAR, STATE: below 0
-BAD_STOP_PRICE           NEW limit and market: not 0 · others: below 1. COLLAR: below 0, or both
-                         bounds given and high below low
+BAD_STOP_PRICE           NEW limit and market: not 0 · others: below 1. REPLACE of a stop: below 0.
+                         COLLAR: below 0, or both bounds given and high below low
 BAD_DISPLAY_QUANTITY     NEW: below 0 or above the quantity · not 0 for market, stop, trailing
                          stop, IOC, FOK or all-or-none. LIMITS: below 0, or not 0 for owner 0
 BAD_MIN_QUANTITY         NEW: below 0 or above the quantity · not 0 with post-only or all-or-none
@@ -35,11 +35,11 @@ BAD_TIME                 NEW with GTD: expiry (ref) 0, not after the command's t
 NO_LAST_PRICE            NEW trailing: no trade and no reference price to trail yet
 UNKNOWN_ORDER            no such live order of this owner
 DUPLICATE_ID             the (new) id is live in this symbol
-OVER_QUANTITY_LIMIT      NEW, REPLACE: quantity above the owner's or everybody's limit
-OVER_NOTIONAL_LIMIT      NEW, REPLACE: quantity × price above it, in 64 bits
+OVER_QUANTITY_LIMIT      NEW, REPLACE*: quantity above the owner's or everybody's limit
+OVER_NOTIONAL_LIMIT      NEW, REPLACE*: quantity × price above it, in 64 bits
 OVER_ORDER_LIMIT         NEW that may rest: the owner has as many live orders as it may
 KILLED                   NEW by an owner, or while everybody, is killed
-OUTSIDE_COLLAR           NEW, REPLACE of limit and stop-limit: price below low or above high
+OUTSIDE_COLLAR           NEW, REPLACE* of limit and stop-limit: price below low or above high
 NOT_FILLABLE             NEW limit or market with FOK that cannot fill whole
 WOULD_TAKE               NEW or REPLACE of a post-only order that would take and may not reprice,
                          or for which no tick is left to reprice to
@@ -48,8 +48,10 @@ BELOW_MIN_QUANTITY       NEW limit or market: less than the minimum can be had a
 BOOK_FULL                NEW that may rest while as many orders live as there is room for; LIMITS
                          or KILL of one owner more than there is room for. A price ladder with few
                          pages: NEW or REPLACE for which none is free; as the end of an order, for
-                         one that was accepted before
+                         one that was accepted before. (A trailing stop stays until one is free.)
 =======================  ==========================================================================
+
+REPLACE*: only one that loses priority; who makes an order smaller is not held against new limits.
 
 "May rest": a limit order that is not IOC or FOK, any stop, and outside CONTINUOUS a market order.
 Price for the notional: the order's price; if that is 0 or an offset, the stop's trigger; for a
@@ -76,7 +78,8 @@ iceberg_refreshes_at_the_tail  slice gone: REFRESHED after its TRADE, behind all
 iceberg_reduces_reserve_first  REDUCE, and a REPLACE that keeps priority
 all_or_none_waits              RESTED (ALL_OR_NONE), quantity 0: outside the displayed depth
 all_or_none_fills_later        TRIGGERED (ALL_OR_NONE) and its trades, once all of it can fill
-all_or_none_in_arrival_order   after each command, until none fills; a passed one keeps its place
+all_or_none_in_arrival_order   after each command, until none fills; a passed one keeps its place;
+                               two of them never meet
 stop_waits                     RESTED (STOP) at its trigger, quantity 0
 stop_triggers_on_last_price    buy: last price at or above the trigger, sell: at or below;
                                TRIGGERED (STOP), then as a market or limit order that comes in new
@@ -92,9 +95,10 @@ trailing_stop_follows          distance below (sell) or above (buy) the last pri
 trailing_stop_limit_offset     its limit is the trigger less (sell) or plus (buy) its price, within
                                1..2^31-1; if it rests: RESTED (REPRICED)
 cancel_of_a_stop               CANCEL, REDUCE and REPLACE work on all that waits
-replace_keeps_the_stop_price   a REPLACE of a stop changes id, quantity and price, not the trigger
-replace_priority               same price and no more quantity keeps the place; anything else is a
-                               new arrival, which may trade
+replace_moves_the_trigger      stop_price of a stop's REPLACE: 0 keeps its trigger, else it is the
+                               new one, or a trailing stop's new distance from the last price
+replace_priority               same price (and trigger) and no more quantity keeps the place;
+                               anything else is a new arrival, which may trade
 replace_rejected_changes_nothing  WOULD_TAKE, DUPLICATE_ID and so on leave the order as it was
 day_ends                       EXPIRED (DAY_ENDED): at the first TICK of a later UTC day than the
                                order's, or when its symbol is CLOSED, in the order of ``orders``
@@ -126,10 +130,14 @@ auction_ignores_stp            self-trade prevention is off, all-or-none orders 
 auction_counts_the_reserve     an iceberg takes part with all of it; its slice is used up first,
                                and a new one shown after the last trade: REFRESHED, buy side first
                                (Xetra: icebergs enter auctions with their overall volume)
-auction_residue                what is left of market orders: CANCELLED (MARKET_RESIDUE), buys first
+auction_residue                what is left of market orders: CANCELLED (MARKET_RESIDUE), buys
+                               first; from PRE_OPEN to CLOSED there is no auction: they wait on
+auction_ignores_the_collar     it binds orders, not the price: a book crossed outside of it would
+                               stay crossed
 auction_then_stops             all-or-none orders and stops are looked at after an auction that
                                leads to CONTINUOUS
-halt_reopens_by_auction        HALTED takes cancels only; on the way back the book is uncrossed
+halt_reopens_by_auction        HALTED takes CANCEL, REDUCE and MASS_CANCEL; on the way back the book
+                               is uncrossed
 indicative                     a STATE that names the present state, outside CONTINUOUS, tells what
                                an auction would do now: AUCTION (INDICATIVE)
 collar_rejects                 OUTSIDE_COLLAR; 0 is no bound
@@ -142,21 +150,22 @@ limits_count_live_orders       all that lives counts, whatever it waits for
 notional_does_not_overflow     (2^31-1) × (2^31-1) is compared as it is
 kill_switch                    KILL: CANCELLED (KILL_SWITCH) as a mass cancel, DONE, then KILLED
                                until lifted. owner 0: everybody
-work_is_bounded                a command makes at most ``events_max`` events: TOO_MANY_EVENTS
+work_is_bounded                a command has ``TURNS_MAX`` turns: TOO_MANY_TURNS
 =============================  ====================================================================
 
-**Bounded work.** Icebergs and cascades could make one command run for minutes. A taker that has
-fewer than ``SPARE_EVENTS`` left of the command's ``events_max(orders)`` stops, and what is left of
-it is CANCELLED (TOO_MANY_EVENTS). Waiting orders are not started with fewer than twice as many
-left: all-or-none orders stay, triggered stops go back to the stop book, both until the next command
-for their symbol.
+**Bounded work.** Icebergs and cascades could make one command run for minutes. So a command has
+``TURNS_MAX`` turns: each new slice that an iceberg shows while it is taken from, and each TRIGGERED
+order, is one. A taker that would use up a slice when there is no turn left stops, and what is left
+of it is CANCELLED (TOO_MANY_TURNS). Without a turn left no waiting order starts: all-or-none orders
+stay, triggered stops go back to the stop book, where they are looked at again after the next
+command for their symbol, with the last price of then. What bounds turns and events does not bound
+time: each all-or-none order is tried against all it could take.
 
 **What can be had at once**, for orders that must fill whole or a minimum, is counted price level by
-price level until it is enough: all makers of a level, with their reserves. It counts only if
-``2 × turns + SPARE_EVENTS`` events are left behind the order's head event, where each maker has one
-turn and an iceberg one more for each slice its reserve makes. Own orders count one turn and no
-quantity with CANCEL_OLDEST; with any other mode of prevention the count ends at the first own
-order, and of its level only the slices shown ahead of it count.
+price level until it is enough: all makers of a level, with their reserves. It counts only if turns
+are left for all slices that these reserves make. Own orders count nothing with CANCEL_OLDEST; with
+any other mode of prevention the count ends at the first own order, and of its level only the slices
+shown ahead of it count, with a turn for each that has a reserve.
 
 **After a command.** A command that was carried out and names one symbol (not TICK, LIMITS, KILL or
 a MASS_CANCEL of all) is followed, in the continuous state, by: all-or-none orders; trailing stops
@@ -178,18 +187,20 @@ of their volume in an auction: Xetra Market Model.
 **Our own**, where the exchanges looked at do otherwise or are silent: what market orders have left
 after an auction ends (Xetra carries it on); what the collar stops ends (CME lets it rest at the
 limit); one slice of an iceberg a trade (TSX trades slice and reserve as one); all-or-none orders
-wait outside the depth (BME has none); buys before sells in a cascade; bounded work.
+wait outside the depth (BME has none); buys before sells in a cascade; an auction's price outside
+the collar; bounded work.
 """
 
 from __future__ import annotations
 
 NS_A_DAY = 86_400 * 10**9
-SPARE_EVENTS = 8
+TURNS_MAX = 256
 
 
 def events_max(orders: int) -> int:
     """Return how many events one command makes at most, in an engine with room for ``orders``.
 
-    A flow without icebergs and stops never comes near it: a taker meets each live order once.
+    Each meeting ends an order, a slice or a taker, and tells of it at most twice; the rest is told
+    once for each order, turn or command.
     """
-    return 2 * orders + 2 * SPARE_EVENTS
+    return 2 * orders + 4 * TURNS_MAX + 16

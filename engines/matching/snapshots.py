@@ -75,7 +75,9 @@ def check_contents(contents: Contents) -> None:
     """
     _check_orders(contents.orders)
     _check_details(contents.orders, contents.details)
-    _refuse(contents.symbols, contents.symbols["state"] > max(TradingState), "symbol")
+    _check_crossing(contents)
+    unknown = contents.symbols["state"] > max(TradingState)
+    _refuse(contents.symbols, unknown | (contents.symbols["last_price"] < 0), "symbol")
     for title, part, key in (
         ("symbols", contents.symbols, "symbol"),
         ("bands", contents.bands, "symbol"),
@@ -121,15 +123,17 @@ def _check_orders(orders: np.ndarray) -> None:
     whole &= (orders["side"] <= 1) & (place <= max(Place))
     whole &= (place == Place.BOOK) | (orders["flags"] & HAS_DETAIL != 0)
     _refuse(orders, ~whole, "order")
-    if len(np.unique(orders[["symbol", "order_id"]])) != len(orders):
+    named = orders[np.lexsort((orders["order_id"], orders["symbol"]))]
+    same = np.diff(named["order_id"].view(np.int64)) == 0
+    if (same & (np.diff(named["symbol"]) == 0)).any():
         raise LayoutError("the snapshot holds an order twice; take another copy")
-    places = np.rec.fromarrays([orders["symbol"], *_standing(orders, place)])
-    if not np.array_equal(places, np.sort(places)):
+    queue, rank = (np.diff(key) for key in _standing(orders, place))
+    if not ((queue > 0) | ((queue == 0) & (rank >= 0))).all():
         raise LayoutError("the snapshot's orders do not stand by priority; take another copy")
 
 
 def _standing(orders: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return what sorts the orders of a symbol: the queue they wait in, and the price there."""
+    """Return what sorts orders: their symbol and the queue they wait in, and the price there."""
     side, price = orders["side"].astype(np.int64), orders["price"].astype(np.int64)
     stop = place == Place.STOP
     queue = np.select(
@@ -139,7 +143,8 @@ def _standing(orders: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.nda
     )
     downward = np.where(stop, side == 1, side == 0)
     ranked = np.where(downward, -price, price)
-    return queue, np.where((place == Place.BOOK) | stop, ranked, 0)
+    queues = orders["symbol"].astype(np.int64) << 3 | queue
+    return queues, np.where((place == Place.BOOK) | stop, ranked, 0)
 
 
 def _check_details(orders: np.ndarray, details: np.ndarray) -> None:
@@ -149,12 +154,60 @@ def _check_details(orders: np.ndarray, details: np.ndarray) -> None:
         raise LayoutError("the snapshot's details belong to other orders; take another copy")
     if not np.array_equal(np.sort(details["arrival"]), np.arange(1, len(details) + 1)):
         raise LayoutError("the snapshot's arrivals are no ranks; take another copy")
-    known = details["order_type"] <= max(OrderType)
-    known &= (details["tif"] <= max(TimeInForce)) & (details["stp"] <= max(SelfTradePrevention))
-    known &= (details["flags"] <= sum(Flag)) & (details["place"] == detailed["flags"] & 127)
-    known &= (details["shown"] >= 0) & (details["shown"] <= details["quantity"])
-    known &= (details["price"] >= 0) & (details["expiry_ns"] >= 0)
-    numbers = ("stop_price", "distance", "display_quantity", "min_quantity")
-    for field in numbers:
-        known &= details[field] >= 0
-    _refuse(details, ~known, "detail")
+    _refuse(details, ~_can_be(detailed, details), "detail")
+    stops = (details["place"] == Place.STOP)[1:]
+    shared = ["symbol", "side", "stop_price", "place"]
+    together = stops & (details[shared][1:] == details[shared][:-1])
+    if (together & (np.diff(details["arrival"].astype(np.int64)) < 0)).any():
+        raise LayoutError("the snapshot's stops do not stand by arrival; take another copy")
+
+
+def _can_be(orders: np.ndarray, details: np.ndarray) -> np.ndarray:
+    """Return which details an engine can have, beside the orders that they belong to."""
+    kind, tif, flags, place = (details[name] for name in ("order_type", "tif", "flags", "place"))
+    is_book, is_whole = place == Place.BOOK, place == Place.ALL_OR_NONE
+    is_auction, is_stop = place == Place.AUCTION, place == Place.STOP
+    at_once = (tif == TimeInForce.IOC) | (tif == TimeInForce.FOK)
+    timed = (tif == TimeInForce.DAY) | (tif == TimeInForce.GTD)
+    trailing = (kind == OrderType.TRAILING_STOP) | (kind == OrderType.TRAILING_STOP_LIMIT)
+    shows, display, price = details["shown"], details["display_quantity"], details["price"]
+
+    good = (tif <= max(TimeInForce)) & (details["stp"] <= max(SelfTradePrevention))
+    good &= (place == orders["flags"] & 127) & (flags <= sum(Flag))
+    good &= np.select(
+        [is_stop, is_auction],
+        [(kind >= OrderType.STOP) & (kind <= max(OrderType)), kind == OrderType.MARKET],
+        default=kind == OrderType.LIMIT,
+    )
+    good &= ((flags & Flag.ALL_OR_NONE != 0) == is_whole) | is_stop
+    good &= (flags & Flag.POST_ONLY == 0) | is_book
+    good &= (flags & Flag.REPRICE == 0) | (flags & Flag.POST_ONLY != 0)
+    good &= (details["expiry_ns"] > 0) == timed
+    good &= is_stop | ~at_once
+    good &= (details["stp"] != 0) | (flags != 0) | (display != 0) | timed | ~is_book
+    # numbers
+    good &= (price >= 0) & (display >= 0) & (details["min_quantity"] >= 0)
+    good &= (details["min_quantity"] == 0) | is_stop
+    good &= (details["stop_price"] > 0) == is_stop
+    good &= (details["distance"] > 0) == (trailing & is_stop)
+    good &= np.where(is_stop, details["stop_price"], price) == orders["price"]
+    good &= (kind != OrderType.STOP_LIMIT) | (price > 0)
+    good &= (kind != OrderType.TRAILING_STOP) | (price == 0)
+    good &= (price == 0) | ~is_auction
+    most = np.where(display > 0, np.minimum(display, details["quantity"]), details["quantity"])
+    good &= np.where(is_book, (shows >= 1) & (shows <= most), shows == 0)
+    return good & ((display > 0) | (shows == details["quantity"]) | ~is_book)
+
+
+def _check_crossing(contents: Contents) -> None:
+    """Refuse a displayed book that is crossed while its symbol trades."""
+    displayed = contents.orders[contents.orders["flags"] & 127 == Place.BOOK]
+    bids, asks = (displayed[displayed["side"] == side] for side in (0, 1))
+    bid_of, first_bid = np.unique(bids["symbol"], return_index=True)
+    ask_of, first_ask = np.unique(asks["symbol"], return_index=True)
+    both, at_bid, at_ask = np.intersect1d(bid_of, ask_of, return_indices=True)
+    crossed = bids["price"][first_bid[at_bid]] >= asks["price"][first_ask[at_ask]]
+    elsewhere = contents.symbols["symbol"][contents.symbols["state"] != TradingState.CONTINUOUS]
+    wrong = both[crossed & ~np.isin(both, elsewhere)]
+    if len(wrong):
+        raise LayoutError(f"the snapshot's symbol {wrong[0]} is crossed; take another copy")

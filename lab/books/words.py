@@ -50,7 +50,7 @@ REASONS: dict[int, str] = {
     Reason.KILL_SWITCH: "kill switch",
     Reason.DAY_ENDED: "its day is over",
     Reason.TIME_REACHED: "its time is over",
-    Reason.TOO_MANY_EVENTS: "more events than one command may make",
+    Reason.TOO_MANY_TURNS: "more turns than one command may make",
     Reason.PRIORITY_KEPT: "keeps its place",
     Reason.PRIORITY_LOST: "goes to the tail",
     Reason.REPRICED: "not at the price that it named",
