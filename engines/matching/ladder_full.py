@@ -435,13 +435,14 @@ def replace(s, out, n, command, symbol, slot):
             rename(s, slot, symbol, new_id)
         return settle(s.header, out.place, out.room, out.first, out.command, n, symbol)
     was_stop = terms.place == PLACES.STOP
+    trigger = new_trigger(command, terms, book_at(s.books, symbol))
     detach(s, slot, symbol)
     order.rare = 1  # not before: it was counted as what it had been
     order.order_id, order.quantity = new_id, quantity
     terms.price, terms.reserve, terms.place = price, 0, PLACES.BOOK
     terms.arrival = next_arrival(s)
     if was_stop:
-        terms.stop_price = new_trigger(command, terms, book_at(s.books, symbol))
+        terms.stop_price = trigger
         if terms.distance and command.stop_price:
             terms.distance = command.stop_price
         n = wait(s, out, n, slot, symbol, PLACES.STOP)
