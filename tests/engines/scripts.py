@@ -59,7 +59,8 @@ class Play:
 
         buy|sell ID QUANTITY@PRICE [ioc fok day gtd TIME] [post reprice aon] [display Q] [min Q]
                  [newest oldest both decrement] [stop TRIGGER] [trail DISTANCE]
-        cancel ID · reduce ID QUANTITY · replace ID QUANTITY@PRICE [as ID] · tick TIME
+        cancel ID · reduce ID QUANTITY · tick TIME
+        replace ID QUANTITY@PRICE [as ID] [stop TRIGGER] [trail DISTANCE]
         mass [buy|sell] [by OWNER] [in SYMBOL] · state NAME [reference PRICE] · collar LOW HIGH
         limits QUANTITY [notional N] [live N] by OWNER · kill|lift by OWNER
 
@@ -196,7 +197,12 @@ def _fields_of(text):
 
 
 def _typed(fields):
-    """Tell stops that become market orders from those that become limit orders."""
+    """Tell stops that become market orders from those that become limit orders.
+
+    A REPLACE names no type: the order keeps its own.
+    """
+    if fields["kind"] == CommandKind.REPLACE:
+        fields.pop("order_type", None)
     if fields["kind"] == CommandKind.NEW:
         stop, market = fields["order_type"] & ~1, fields["order_type"] & 1
         fields["order_type"] = market if stop == 0 else stop + 1 - market

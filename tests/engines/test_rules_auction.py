@@ -245,6 +245,51 @@ def test_auction_residue_of_both_sides(play):
     """)
 
 
+@pytest.mark.needs(Feature.COLLAR)
+@pytest.mark.parametrize(("given", "price"), [("", 110), ("reference 100", 108)])
+def test_auction_ignores_the_collar(play, given, price):
+    """It keeps new orders out, but those that were there before it trade where they meet."""
+    play(f"""
+        state OPENING_CALL {given}
+          STATE OPENING_CALL from CONTINUOUS {given}
+        buy 1 5@110
+        sell 2 5@108
+        collar 95 105
+          DONE 0
+        buy 3 1@110
+          REJECTED OUTSIDE_COLLAR
+        state OPENING_CALL
+          STATE OPENING_CALL from OPENING_CALL {given}
+          AUCTION/INDICATIVE 5@{price}
+        state CONTINUOUS
+          STATE CONTINUOUS from OPENING_CALL {given}
+          AUCTION 5@{price}
+          TRADE 1 buy 5@{price} left 0, 2 left 0
+        depth: |
+        last: {price}
+    """)
+
+
+@pytest.mark.needs(Feature.COLLAR)
+def test_auction_ignores_the_collar_for_market_orders(play):
+    """Their residue is that of market orders, the collar has no part in it."""
+    play("""
+        collar 95 105
+          DONE 0
+        state OPENING_CALL
+          STATE OPENING_CALL from CONTINUOUS
+        buy 1 5@market
+          RESTED/AUCTION_ONLY 1 buy 0@0 left 5
+        sell 2 7@market
+          RESTED/AUCTION_ONLY 2 sell 0@0 left 7
+        state CONTINUOUS reference 200
+          STATE CONTINUOUS from OPENING_CALL reference 200
+          AUCTION 5@200 surplus 2 sell
+          TRADE 1 buy 5@200 left 0, 2 left 2
+          CANCELLED/MARKET_RESIDUE 2 sell 2@0
+    """)
+
+
 OPENING = """
     buy 1 5@market stop 103
       RESTED/STOP 1 buy 0@103 left 5

@@ -165,6 +165,38 @@ def test_all_or_none_in_arrival_order(play):
     """)
 
 
+@pytest.mark.needs(Feature.ALL_OR_NONE, Feature.STATES)
+def test_all_or_none_in_arrival_order_but_never_with_each_other(play):
+    """They stand outside the book, so each waits for what the book shows."""
+    play("""
+        buy 1 5@100 aon
+          RESTED/ALL_OR_NONE 1 buy 0@100 left 5
+        sell 2 5@90 aon
+          RESTED/ALL_OR_NONE 2 sell 0@90 left 5
+        replace 1 5@110             # not anew, either
+          REPLACED/PRIORITY_LOST 1 buy 5@110 was 1 5
+          RESTED/ALL_OR_NONE 1 buy 0@110 left 5
+        state CLOSING_CALL
+          STATE CLOSING_CALL from CONTINUOUS
+        state CONTINUOUS            # nor in an auction
+          STATE CONTINUOUS from CLOSING_CALL
+          AUCTION 0@0
+        depth: |
+        orders: 2:5 1:5
+        buy 3 5@95                  # the seller has waited longer, and the book is all there is
+          TRIGGERED/ALL_OR_NONE 2 sell 5@90
+          TRADE 2 sell 5@95 left 0, 3 left 0
+        orders: 1:5
+        sell 4 5@90 aon             # one that comes in does not see it
+          RESTED/ALL_OR_NONE 4 sell 0@90 left 5
+        orders: 1:5 4:5
+        sell 5 5@110
+          TRIGGERED/ALL_OR_NONE 1 buy 5@110
+          TRADE 1 buy 5@110 left 0, 5 left 0
+        orders: 4:5
+    """)
+
+
 @pytest.mark.needs(Feature.ALL_OR_NONE, Feature.FOK)
 def test_all_or_none_does_not_wait_with_ioc_or_fok(play):
     play("""

@@ -137,10 +137,31 @@ def test_collar_leaves_resting_orders(play):
           REDUCED/REQUESTED 1 buy 1@90 left 4
         buy 3 2@95                  # a taker within it meets what rests beyond
           TRADE 3 buy 2@91 left 0, 2 left 3
-        replace 1 3@90
+        replace 1 3@90              # nor does it hold a smaller one that keeps its place
+          REPLACED/PRIORITY_KEPT 1 buy 3@90 was 1 4
+        replace 1 4@90
+          REJECTED OUTSIDE_COLLAR
+        replace 1 3@91
           REJECTED OUTSIDE_COLLAR
         cancel 1
-          CANCELLED/REQUESTED 1 buy 4@90
+          CANCELLED/REQUESTED 1 buy 3@90
+    """)
+
+
+@pytest.mark.needs(Feature.COLLAR, Feature.STOP)
+def test_collar_leaves_resting_orders_and_stops_that_only_shrink(play):
+    play("""
+        buy 1 5@110 stop 103
+          RESTED/STOP 1 buy 0@103 left 5
+        collar 95 105
+          DONE 0
+        replace 1 4@110 as 2
+          REPLACED/PRIORITY_KEPT 2 buy 4@110 was 1 5
+        replace 2 4@110 stop 103
+          REPLACED/PRIORITY_KEPT 2 buy 4@110 was 2 4
+        replace 2 4@110 stop 104    # another trigger is a new arrival
+          REJECTED OUTSIDE_COLLAR
+        orders: 2:4
     """)
 
 
@@ -173,6 +194,62 @@ def test_limits_gate(play):
           DONE 0
         buy 5 2000@3000 by 7
         orders: 5:2000 4:99 1:9
+    """)
+
+
+@pytest.mark.needs(Feature.RISK)
+def test_limits_gate_no_replace_that_keeps_priority(play):
+    """Who makes an order smaller, though it stays above new limits, is not held against them."""
+    play("""
+        buy 1 20@100 by 7
+        limits 10 notional 500 by 7
+          DONE 0
+        replace 1 15@100 as 2 by 7
+          REPLACED/PRIORITY_KEPT 2 buy 15@100 by 7 was 1 20
+        replace 2 15@100 by 7
+          REPLACED/PRIORITY_KEPT 2 buy 15@100 by 7 was 2 15
+        replace 2 16@100 by 7
+          REJECTED OVER_QUANTITY_LIMIT
+        replace 2 11@99 by 7
+          REJECTED OVER_QUANTITY_LIMIT
+        replace 2 10@99 by 7
+          REJECTED OVER_NOTIONAL_LIMIT
+        replace 2 10@50 by 7
+          REPLACED/PRIORITY_LOST 2 buy 10@50 by 7 was 2 15
+        limits 3 notional 1 by 0    # and so for everybody's
+          DONE 0
+        replace 2 5@50 by 7
+          REPLACED/PRIORITY_KEPT 2 buy 5@50 by 7 was 2 10
+        replace 2 3@49 by 7
+          REJECTED OVER_NOTIONAL_LIMIT
+        orders: 2:5
+    """)
+
+
+@pytest.mark.needs(Feature.RISK, Feature.STOP, Feature.TRAILING_STOP)
+def test_limits_gate_a_replace_by_its_new_trigger(play):
+    """Where an order's worth is its trigger's it is that of the new one."""
+    play("""
+        sell 90 1@100 by 8
+        buy 91 1@100 by 8
+          TRADE 91 buy 1@100 left 0 by 8, 90 left 0 by 8
+        limits 0 notional 1050 by 1
+          DONE 0
+        buy 1 10@market stop 105
+          RESTED/STOP 1 buy 0@105 left 10
+        replace 1 10@0 stop 106
+          REJECTED OVER_NOTIONAL_LIMIT
+        replace 1 9@0 stop 110
+          REPLACED/PRIORITY_LOST 1 buy 9@0 was 1 10
+          RESTED/STOP 1 buy 0@110 left 9
+        buy 2 10@off50 trail 4
+          RESTED/STOP 2 buy 0@104 left 10
+        replace 2 10@50 trail 6
+          REJECTED OVER_NOTIONAL_LIMIT
+        replace 2 10@50 trail 5
+          REPLACED/PRIORITY_LOST 2 buy 10@50 was 2 10
+          RESTED/STOP 2 buy 0@105 left 10
+        orders: 2:10 1:9
     """)
 
 

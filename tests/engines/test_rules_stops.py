@@ -333,21 +333,132 @@ def test_cancel_of_a_stop_that_can_no_longer_trigger(play):
     """)
 
 
-def test_replace_keeps_the_stop_price(play):
+def test_replace_moves_the_trigger(play):
+    play(f"""
+        {trade_at(100)}
+        buy 1 5@106 stop 105
+          RESTED/STOP 1 buy 0@105 left 5
+        buy 2 5@market stop 103
+          RESTED/STOP 2 buy 0@103 left 5
+        replace 1 5@106 stop 103    # a new arrival at its new trigger
+          REPLACED/PRIORITY_LOST 1 buy 5@106 was 1 5
+          RESTED/STOP 1 buy 0@103 left 5
+        orders: 2:5 1:5
+        replace 2 4@0 as 3 stop 102
+          REPLACED/PRIORITY_LOST 3 buy 4@0 was 2 5
+          RESTED/STOP 3 buy 0@102 left 4
+        orders: 3:4 1:5
+        replace 1 5@107 stop 99     # the last price is beyond it already
+          REPLACED/PRIORITY_LOST 1 buy 5@107 was 1 5
+          RESTED/STOP 1 buy 0@99 left 5
+          TRIGGERED/STOP 1 buy 5@99
+        depth: 5@107 |
+        sell 4 5@90 stop 80
+          RESTED/STOP 4 sell 0@80 left 5
+        replace 4 5@90 stop 95
+          REPLACED/PRIORITY_LOST 4 sell 5@90 was 4 5
+          RESTED/STOP 4 sell 0@95 left 5
+        replace 4 6@108 stop 100
+          REPLACED/PRIORITY_LOST 4 sell 6@108 was 4 5
+          RESTED/STOP 4 sell 0@100 left 6
+          TRIGGERED/STOP 4 sell 6@100
+        depth: 5@107 | 6@108
+        orders: 1:5 4:6 3:4
+    """)
+
+
+def test_replace_moves_the_trigger_only_if_it_names_another(play):
     play(f"""
         buy 1 5@106 stop 105
           RESTED/STOP 1 buy 0@105 left 5
         buy 2 5@107 stop 105
           RESTED/STOP 2 buy 0@105 left 5
+        replace 1 5@106             # 0 keeps it, and the place
+          REPLACED/PRIORITY_KEPT 1 buy 5@106 was 1 5
+        replace 1 5@106 stop 105    # as its own does
+          REPLACED/PRIORITY_KEPT 1 buy 5@106 was 1 5
+        orders: 1:5 2:5
         replace 1 7@108 as 3
           REPLACED/PRIORITY_LOST 3 buy 7@108 was 1 5
           RESTED/STOP 3 buy 0@105 left 7
         orders: 2:5 3:7             # a new arrival among those with its trigger
-        replace 2 4@107
+        replace 2 4@107 stop 105
           REPLACED/PRIORITY_KEPT 2 buy 4@107 was 2 5
         orders: 2:4 3:7
         {trade_at(105)}
           TRIGGERED/STOP 2 buy 4@105
           TRIGGERED/STOP 3 buy 7@105
         depth: 7@108 4@107 |
+    """)
+
+
+@pytest.mark.needs(Feature.STATES)
+def test_replace_moves_the_trigger_and_no_more_in_a_call(play):
+    play(f"""
+        {trade_at(100)}
+        buy 1 5@106 stop 105
+          RESTED/STOP 1 buy 0@105 left 5
+        state OPENING_CALL
+          STATE OPENING_CALL from CONTINUOUS
+        replace 1 5@106 stop 100
+          REPLACED/PRIORITY_LOST 1 buy 5@106 was 1 5
+          RESTED/STOP 1 buy 0@100 left 5
+        orders: 1:5
+        state CONTINUOUS
+          STATE CONTINUOUS from OPENING_CALL
+          AUCTION 0@0
+          TRIGGERED/STOP 1 buy 5@100
+        depth: 5@106 |
+    """)
+
+
+@pytest.mark.needs(Feature.STATES, Feature.ALL_OR_NONE, Feature.TRAILING_STOP)
+def test_replace_moves_the_trigger_of_no_order_but_a_waiting_stop(play):
+    """Others do not look at the field, a stop that was triggered among them."""
+    play(f"""
+        {trade_at(100)}
+        buy 1 5@106 stop 100
+          TRIGGERED/STOP 1 buy 5@100
+        buy 2 5@99
+        buy 3 5@99 aon
+          RESTED/ALL_OR_NONE 3 buy 0@99 left 5
+        replace 1 4@106 stop 90
+          REPLACED/PRIORITY_KEPT 1 buy 4@106 was 1 5
+        replace 1 3@106 stop -1
+          REPLACED/PRIORITY_KEPT 1 buy 3@106 was 1 4
+        replace 2 4@99 stop -7
+          REPLACED/PRIORITY_KEPT 2 buy 4@99 was 2 5
+        replace 3 4@99 stop 150
+          REPLACED/PRIORITY_KEPT 3 buy 4@99 was 3 5
+        orders: 1:3 2:4 3:4
+        state CLOSING_CALL
+          STATE CLOSING_CALL from CONTINUOUS
+        sell 4 5@market
+          RESTED/AUCTION_ONLY 4 sell 0@0 left 5
+        replace 4 4@0 stop -7
+          REPLACED/PRIORITY_KEPT 4 sell 4@0 was 4 5
+    """)
+
+
+@pytest.mark.needs(Feature.TRAILING_STOP)
+def test_check_bad_stop_price_of_a_replace(play):
+    play(f"""
+        {trade_at(100)}
+        buy 1 5@106 stop 105
+          RESTED/STOP 1 buy 0@105 left 5
+        sell 2 5@market trail 3
+          RESTED/STOP 2 sell 0@97 left 5
+        replace 1 5@106 stop -1
+          REJECTED BAD_STOP_PRICE
+        replace 2 5@0 trail -{2**31}
+          REJECTED BAD_STOP_PRICE
+        replace 1 5@0 stop -1       # the price is looked at before
+          REJECTED BAD_PRICE
+        replace 1 5@106 as 2 stop -1
+          REJECTED BAD_STOP_PRICE
+        replace 1 5@106 as 2 stop 103
+          REJECTED DUPLICATE_ID
+        replace 1 5@106 stop -1 by 8
+          REJECTED UNKNOWN_ORDER
+        orders: 2:5 1:5
     """)

@@ -174,7 +174,7 @@ def test_trailing_stop_limit_offset(play):
 
 
 @pytest.mark.needs(Feature.TRAILING_STOP)
-def test_replace_keeps_the_stop_price_where_it_has_trailed_to(play):
+def test_replace_moves_the_trigger_of_a_trailing_stop_only_if_told(play):
     play(f"""
         {trade_at(100)}
         sell 1 5@off2 trail 3
@@ -189,4 +189,66 @@ def test_replace_keeps_the_stop_price_where_it_has_trailed_to(play):
           TRIGGERED/STOP 2 sell 4@109
           RESTED/REPRICED 2 sell 4@104 left 4
         depth: | 4@104
+    """)
+
+
+@pytest.mark.needs(Feature.TRAILING_STOP)
+def test_replace_moves_the_trigger_of_a_trailing_stop(play):
+    """What it names is a distance, and the last price is where it starts from, best or not."""
+    play(f"""
+        {trade_at(100)}
+        sell 1 5@market trail 3
+          RESTED/STOP 1 sell 0@97 left 5
+        {trade_at(110)}
+        {trade_at(108)}
+        replace 1 5@0 trail 3       # the same distance: it stays at 107, in its place
+          REPLACED/PRIORITY_KEPT 1 sell 5@0 was 1 5
+    """)
+    assert play.engine.order(0, 1)["price"] == 107
+    play(f"""
+        replace 1 5@0 trail 5
+          REPLACED/PRIORITY_LOST 1 sell 5@0 was 1 5
+          RESTED/STOP 1 sell 0@103 left 5
+        replace 1 4@0 as 2 trail 1
+          REPLACED/PRIORITY_LOST 2 sell 4@0 was 1 5
+          RESTED/STOP 2 sell 0@107 left 4
+        replace 2 4@0 trail 107     # where it stands now, but as a distance
+          REPLACED/PRIORITY_LOST 2 sell 4@0 was 2 4
+          RESTED/STOP 2 sell 0@1 left 4
+        replace 2 4@0 trail 6
+          REPLACED/PRIORITY_LOST 2 sell 4@0 was 2 4
+          RESTED/STOP 2 sell 0@102 left 4
+        buy 3 5@off2 trail 4
+          RESTED/STOP 3 buy 0@112 left 5
+        replace 3 5@off2 trail 9
+          REPLACED/PRIORITY_LOST 3 buy 5@2 was 3 5
+          RESTED/STOP 3 buy 0@117 left 5
+        {trade_at(109)}
+    """)
+    assert [play.engine.order(0, i)["price"] for i in (2, 3)] == [103, 117]
+    play(trade_at(106))
+    assert [play.engine.order(0, i)["price"] for i in (2, 3)] == [103, 115], "by the new distance"
+    play(f"""
+        {trade_at(103)}
+          TRIGGERED/STOP 2 sell 4@103
+          CANCELLED/MARKET_RESIDUE 2 sell 4@0
+        {trade_at(112)}
+          TRIGGERED/STOP 3 buy 5@112
+          RESTED/REPRICED 3 buy 5@114 left 5
+    """)
+
+
+@pytest.mark.needs(Feature.TRAILING_STOP, Feature.STATES)
+def test_replace_moves_the_trigger_of_a_trailing_stop_from_the_reference_before_any_trade(play):
+    play("""
+        state PRE_OPEN reference 100
+          STATE PRE_OPEN from CONTINUOUS reference 100
+        sell 1 5@market trail 3
+          RESTED/STOP 1 sell 0@97 left 5
+        state PRE_OPEN reference 300
+          STATE PRE_OPEN from PRE_OPEN reference 300
+          AUCTION/INDICATIVE 0@0
+        replace 1 5@0 trail 4
+          REPLACED/PRIORITY_LOST 1 sell 5@0 was 1 5
+          RESTED/STOP 1 sell 0@296 left 5
     """)
