@@ -192,8 +192,7 @@ def test_work_is_bounded_ahead_of_an_own_order(play, icebergs):
     """Each slice ahead of it takes a turn, but none of those that would come behind."""
     ids = range(1000, 1000 + icebergs)
     shown = "\n".join(
-        f"sell {order_id} 900@101 display 1 by 8\n"
-        f"RESTED/SLICED {order_id} sell 1@101 left 900 by 8"
+        f"sell {order_id} 900@101 display 1 by 8\nRESTED/SLICED {order_id} sell 1@101 left 900 by 8"
         for order_id in ids
     )
     fate = "\n".join(
