@@ -1,13 +1,14 @@
 """Short flows that each lead to one cell of the hit table, written from the rules' own words.
 
 The random flows reach nearly all cells; these make it certain, and show how each is reached. They
-are for an engine with room for ``ORDERS``, which has few events to spend on one command.
+are for an engine with room for ``ORDERS``, which is soon full.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from engines.matching.rules import TURNS_MAX
 from engines.messages import (
     ALL_SYMBOLS,
     COMMAND,
@@ -81,11 +82,11 @@ TERMS = {
     R.SLICED: {"display_quantity": 1},
     R.ALL_OR_NONE: {"flags": ALL_OR_NONE},
     R.SELF_TRADE: {"stp": NEWEST},
-    R.TOO_MANY_EVENTS: {"quantity": 500},
+    R.TOO_MANY_TURNS: {"quantity": 500},
 }
 AT_ONCE = {  # what a stop tells only if it is triggered when it comes in
     R.BELOW_MIN_QUANTITY, R.NOT_FILLABLE, R.SLICED, R.ALL_OR_NONE, R.IOC_RESIDUE, R.MARKET_RESIDUE,
-    R.COLLAR_RESIDUE, R.SELF_TRADE, R.TOO_MANY_EVENTS, R.REPRICED,
+    R.COLLAR_RESIDUE, R.SELF_TRADE, R.TOO_MANY_TURNS, R.REPRICED,
 }  # fmt: skip
 
 
@@ -140,7 +141,7 @@ def before_the_order(reason: int, price: int) -> list[Fields]:
         R.REPRICED: [offer | {"quantity": 4}],
         R.SELF_TRADE: [offer | {"owner": ME}],
         R.COLLAR_RESIDUE: [offer, {"kind": K.COLLAR, "stop_price": price - 1}],
-        R.TOO_MANY_EVENTS: [offer | {"quantity": 1_000, "display_quantity": 1}],
+        R.TOO_MANY_TURNS: [offer | {"quantity": 1_000, "display_quantity": 1}],
     }.get(Reason(reason), [])
 
 
@@ -161,7 +162,7 @@ PLAIN = {  # a command of each kind that is carried out and changes nothing of w
     0: {"kind": 0},
 }
 STANDING = new(4, owner=THIRD, price=1)  # what CANCEL and the like name above
-# a second stop, which had to wait for want of events, and what it tells when it runs
+# a second stop, which had to wait for want of turns, and what it tells when it runs
 WAITED = {
     R.NONE: {"order_type": STOP, "price": 0, "quantity": 1},
     R.STOP: {"order_type": STOP, "price": 0, "quantity": 1},
@@ -174,16 +175,17 @@ WAITED = {
     R.SELF_TRADE: {"order_type": STOP, "price": 0, "owner": OTHER, "stp": NEWEST},
     R.NOT_FILLABLE: {"order_type": STOP_LIMIT, "price": 90, "tif": FOK},
     R.BELOW_MIN_QUANTITY: {"order_type": STOP_LIMIT, "price": 90, "min_quantity": 5},
-    R.TOO_MANY_EVENTS: {"order_type": STOP, "price": 0, "quantity": 500},
+    R.TOO_MANY_TURNS: {"order_type": STOP, "price": 0, "quantity": 500},
 }
 
 
 def with_a_stop_that_waits(reason: int) -> list[Fields]:
-    """Return commands after which a triggered stop waits, because events ran out before it.
+    """Return commands after which a triggered stop waits, because turns ran out before it.
 
-    The first stop spends the events of its command on an iceberg's slices of one lot.
+    The first stop spends the turns of its command on an iceberg's slices of one lot: one turn went
+    to the slice that the last command took, one to the stop itself. Eight lots are left.
     """
-    lots = 1_000 if reason == R.TOO_MANY_EVENTS else 20
+    lots = 1_000 if reason == R.TOO_MANY_TURNS else TURNS_MAX - 1 + 8
     collar = {"kind": K.COLLAR, "stop_price": 101 if reason == R.COLLAR_RESIDUE else 0}
     stop = {"order_type": STOP, "stop_price": 101, "owner": ME, "price": 0}
     return [
@@ -236,8 +238,11 @@ SPECIAL: dict[tuple[int, Reason], tuple] = {
     (K.REPLACE, R.BAD_PRICE): ([], {"price": 0}),
     (K.REPLACE, R.DUPLICATE_ID): ([new(6, price=1)], {"ref": 6}),
     (K.REPLACE, R.OVER_QUANTITY_LIMIT): (
-        [{"kind": K.LIMITS, "owner": THIRD, "quantity": 1}], {}),
-    (K.REPLACE, R.OVER_NOTIONAL_LIMIT): ([{"kind": K.LIMITS, "owner": THIRD, "ref": 1}], {}),
+        [{"kind": K.LIMITS, "owner": THIRD, "quantity": 1}], {"quantity": 9}),
+    (K.REPLACE, R.OVER_NOTIONAL_LIMIT): (
+        [{"kind": K.LIMITS, "owner": THIRD, "ref": 1}], {"quantity": 9}),
+    (K.REPLACE, R.BAD_STOP_PRICE): (
+        [new(6, owner=ME, order_type=STOP_LIMIT, stop_price=110)], {"stop_price": -1}, BIGGER),
     (K.REPLACE, R.OUTSIDE_COLLAR): ([{"kind": K.COLLAR, "stop_price": 50}], {"price": 60}),
     (K.REPLACE, R.PRIORITY_LOST): ([], {"quantity": 9}),
     (K.REPLACE, R.WOULD_TAKE): (

@@ -87,6 +87,7 @@ MARKETS = {
     "many books": Market(symbols=40, spread=5, centre=5_000, orders=400, states=0.05),
     "a full book": Market(symbols=2, spread=20, orders=12, changes=0.15, lots=20),
     "a tiny book of icebergs": Market(spread=3, orders=7, lots=90, changes=0.15, icebergs=0.8),
+    "icebergs of many turns": Market(spread=3, orders=25, lots=3_000, changes=0.2, icebergs=0.8),
     "one owner": Market(owners=2, spread=5, orders=50),
     "calls and halts": Market(symbols=3, spread=6, orders=90, states=0.06, open=0.35),
     "auction after auction": Market(spread=6, orders=40, states=0.12, open=0.45, lots=2),

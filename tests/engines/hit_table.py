@@ -35,7 +35,7 @@ TAKES_AT_ONCE = (IOC, FOK)
 # what waits may trade at any command that names a symbol in the continuous state, and then:
 MOVED = {
     R.NONE, R.STOP, R.ALL_OR_NONE, R.SLICED, R.IOC_RESIDUE, R.MARKET_RESIDUE, R.COLLAR_RESIDUE,
-    R.SELF_TRADE, R.NOT_FILLABLE, R.BELOW_MIN_QUANTITY, R.TOO_MANY_EVENTS, R.REPRICED,
+    R.SELF_TRADE, R.NOT_FILLABLE, R.BELOW_MIN_QUANTITY, R.TOO_MANY_TURNS, R.REPRICED,
 }  # fmt: skip
 
 
@@ -231,7 +231,7 @@ def ends_of_a_limit(kind: int, tif: int, state: int) -> set[int]:
     if state != S.CONTINUOUS:
         return found
     if tif != FOK:  # which is filled whole or not at all
-        found |= {R.SELF_TRADE, R.TOO_MANY_EVENTS}
+        found |= {R.SELF_TRADE, R.TOO_MANY_TURNS}
     if limited and tif == IOC:
         found |= {R.IOC_RESIDUE}
     if kind == LIMIT and tif not in TAKES_AT_ONCE:
@@ -245,7 +245,7 @@ def ends_of_a_market(tif: int) -> set[int]:
     """How a market order can end, or a stop that has become one."""
     if tif == FOK:
         return set()
-    return {R.MARKET_RESIDUE, R.COLLAR_RESIDUE, R.SELF_TRADE, R.TOO_MANY_EVENTS}
+    return {R.MARKET_RESIDUE, R.COLLAR_RESIDUE, R.SELF_TRADE, R.TOO_MANY_TURNS}
 
 
 def reached_by_command(kind: int, state: int) -> set[int]:
@@ -277,7 +277,14 @@ OF_A_BOOK = {
     K.CANCEL: CHANGED | {R.REQUESTED},
     K.REDUCE: CHANGED | {R.BAD_QUANTITY, R.REQUESTED, R.REDUCED_TO_ZERO},
     K.REPLACE: CHANGED
-    | {R.BAD_QUANTITY, R.BAD_PRICE, R.DUPLICATE_ID, R.OVER_QUANTITY_LIMIT, R.OVER_NOTIONAL_LIMIT}
+    | {
+        R.BAD_QUANTITY,
+        R.BAD_PRICE,
+        R.BAD_STOP_PRICE,
+        R.DUPLICATE_ID,
+        R.OVER_QUANTITY_LIMIT,
+        R.OVER_NOTIONAL_LIMIT,
+    }
     | {R.OUTSIDE_COLLAR, R.PRIORITY_KEPT, R.PRIORITY_LOST}
     # a new arrival that does not stand as it was accepted: a slice, an all-or-none order, a stop
     | {R.SLICED, R.ALL_OR_NONE, R.STOP},

@@ -1,4 +1,4 @@
-"""What happens when room runs out: orders, pages, owners, events, the caller's buffer.
+"""What happens when room runs out: orders, pages, owners, turns, the caller's buffer.
 
 The command that finds no room says so, nothing else changes, and once there is room again all goes
 on as before.
@@ -11,7 +11,7 @@ import pytest
 
 from engines.matching import IMPLEMENTATIONS
 from engines.matching.price_ladder import PriceLadder
-from engines.matching.rules import events_max
+from engines.matching.rules import TURNS_MAX, events_max
 from engines.messages import (
     COMMAND,
     LAST_BIT,
@@ -136,20 +136,32 @@ def test_pages_run_out_and_the_ladder_stays_whole(drive, full_flows, told_book, 
         assert said(drive, ladder, **order, owner=77) == [("ACCEPTED", "NONE")]
 
 
-@pytest.mark.parametrize("orders", [1, 2, 3, 5])
-def test_events_run_out_and_no_command_makes_more(drive, full_flows, orders):
-    market = full_flows.Market(spread=2, orders=orders, lots=90, changes=0.1, icebergs=0.9)
+def turns_of(events):
+    """Return how many turns each command took: what was triggered, and slices but in auctions."""
+    kinds = event_kinds(events)
+    ends = np.flatnonzero(events["kind"] & LAST_BIT)
+    command = np.searchsorted(ends, np.arange(len(events)))
+    auctions = np.unique(command[kinds == EventKind.AUCTION])
+    counts = np.isin(kinds, (EventKind.TRIGGERED, EventKind.REFRESHED))
+    counts &= ~np.isin(command, auctions)
+    return np.bincount(command[counts], minlength=1)
+
+
+@pytest.mark.parametrize("orders", [5, 12, 25])
+def test_turns_run_out_and_no_command_takes_more(drive, full_flows, orders):
+    market = full_flows.MARKETS["icebergs of many turns"]._replace(orders=orders)
     oracle, ladder = (IMPLEMENTATIONS[name].create(orders=orders, owners=5) for name in NAMES)
     flow, most, cut = full_flows.Flow(orders, market), 0, 0
-    for _ in range(100):
+    for _ in range(150):
         commands = flow.stretch(oracle.contents(), 40)
         expected, actual = drive(oracle, commands), drive(ladder, commands)
         assert expected.tobytes() == actual.tobytes()
+        most = max(most, int(turns_of(expected).max()))
+        cut += int((expected["reason"] == Reason.TOO_MANY_TURNS).sum())
         ends = np.flatnonzero(expected["kind"] & LAST_BIT)
-        most = max(most, int(np.diff(ends, prepend=-1).max()))
-        cut += int((expected["reason"] == Reason.TOO_MANY_EVENTS).sum())
+        assert np.diff(ends, prepend=-1).max() <= events_max(orders)
     assert cut > 0
-    assert events_max(orders) - 8 <= most <= events_max(orders)
+    assert most == TURNS_MAX
 
 
 def test_a_buffer_of_one_event_makes_all_the_others_wait(drive, full_flows):

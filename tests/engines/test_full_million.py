@@ -20,7 +20,7 @@ from engines.matching import IMPLEMENTATIONS
 
 PIECE, STRETCH = 50_000, 40
 SLICE = 3_500  # commands of a piece in CI
-SLICES = 34  # pieces in CI, two of each market
+SLICES = 36  # pieces in CI, two of each market
 LOOK = 25  # stretches between two looks at invariants and at the told book
 SOAK_TESTS, SOAK_PIECES = 20, 10  # of PIECE commands: ten million
 TABLE = Path(__file__).resolve().parents[2] / ".cache" / "hit_table.txt"

@@ -21,7 +21,7 @@ SOURCES = Path(engines.__file__).parent
 PATIENCE_S = 120
 STRETCH, STRETCHES = 20, 120
 PLAIN = dict(symbols=2, spread=8, centre=1_000, orders=40)
-MARKETS = ["a tiny book of icebergs", "one tick wide", "one narrow book", "calls and halts"]
+MARKETS = ["icebergs of many turns", "one tick wide", "one narrow book", "calls and halts"]
 MARKETS += ["auction after auction", "limits and collars", "a full book"]
 
 # name: (file, what stands there, what shall stand there)
@@ -65,8 +65,8 @@ MUTANTS = {
         "ladder_waiting", "else trigger > terms.stop_price", "else trigger != terms.stop_price"),
     "an all-or-none order takes what there is": (
         "ladder_waiting",
-        "if fillable(s.header, symbol, side, owner, terms.stp, limit, quantity, events):",
-        "if fillable(s.header, symbol, side, owner, terms.stp, limit, np.int64(1), events):"),
+        "if fillable(s.header, symbol, side, owner, terms.stp, limit, quantity, most_turns):",
+        "if fillable(s.header, symbol, side, owner, terms.stp, limit, np.int64(1), most_turns):"),
     "the auction prefers the price farthest from its reference": (
         "ladder_auction", "abs(price - reference) <= abs(nearest.price - reference)",
         "abs(price - reference) >= abs(nearest.price - reference)"),
@@ -87,9 +87,10 @@ MUTANTS = {
         "notional = np.uint64(quantity * price & 0xFFFFFFFF)"),
     "the order limit counts one too many": (
         "ladder_full", "limits.live_orders >= most", "limits.live_orders > most"),
-    "events run out one too late": (
-        "ladder_taking", "if events_left(s, out, n) < SPARE_EVENTS:",
-        "if events_left(s, out, n) < SPARE_EVENTS - 1:"),
+    "turns do not run out": (
+        "ladder_taking", "            header.turns -= 1\n", ""),
+    "fill-or-kill does not count turns": (
+        "ladder_taking", "found >= wanted and turns <= most_turns", "found >= wanted"),
 }  # fmt: skip
 
 
