@@ -304,6 +304,20 @@ def play(request):
     play.repeat()
 
 
+@pytest.fixture
+def play_ladder():
+    """Return what makes plays to a price ladder of a given size; they are repeated afterwards."""
+    plays = []
+
+    def make(**sizes):
+        plays.append(_beside("scripts").Play("price_ladder", _drive, **sizes))
+        return plays[-1]
+
+    yield make
+    for play in plays:
+        play.repeat()
+
+
 def _beside(name):
     """Load a module that stands beside this file, under a name that shadows nothing."""
     title = f"engine_tests_{name}"

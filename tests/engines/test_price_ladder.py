@@ -234,3 +234,164 @@ def test_a_read_only_buffer_is_refused():
     buffer.flags.writeable = False
     with pytest.raises(LayoutError, match="read-only"):
         PriceLadder.attach(buffer)
+
+
+# -- few pages, of 64 prices each, and stops that move ---------------------------------------------
+
+TRADE_AT_1000 = """
+    sell 1 1@1000
+    buy 2 1@1000
+      TRADE 2 buy 1@1000 left 0, 1 left 0
+"""
+
+
+def test_a_trailing_stop_for_whose_trigger_there_is_no_page_stays_and_follows_later(play_ladder):
+    """Pages: 960 .. 1023 of the stops, 1088 .. 1151 of the asks; none for a trigger at 1060."""
+    play = play_ladder(orders=8, pages=2)
+    play(TRADE_AT_1000)
+    play("""
+        sell 9 5@market trail 40
+          RESTED/STOP 9 sell 0@960 left 5
+        sell 8 5@market stop 961
+          RESTED/STOP 8 sell 0@961 left 5
+        sell 3 9@1100
+        buy 4 1@1100 ioc
+          TRADE 4 buy 1@1100 left 0, 3 left 8
+        orders: 3:8 8:5 9:5
+    """)
+    assert play.engine.order(0, 9)["price"] == 960
+    play("""
+        buy 5 1@900
+          REJECTED BOOK_FULL
+        reduce 3 1
+          REDUCED/REQUESTED 3 sell 1@1100 left 7
+    """)
+    assert play.engine.order(0, 9)["price"] == 960
+    play("""
+        cancel 3                    # its page is free again
+          CANCELLED/REQUESTED 3 sell 7@1100
+        orders: 9:5 8:5
+    """)
+    assert play.engine.order(0, 9)["price"] == 1060
+    play("""
+        cancel 8
+          CANCELLED/REQUESTED 8 sell 5@961
+        sell 6 1@1050
+        buy 7 1@1050 ioc
+          TRADE 7 buy 1@1050 left 0, 6 left 0
+          TRIGGERED/STOP 9 sell 5@1060
+          CANCELLED/MARKET_RESIDUE 9 sell 5@0
+        orders:
+    """)
+
+
+def test_a_trailing_stop_that_stayed_follows_the_last_price_of_then(play_ladder):
+    """It finds no page at 1100 - 40, and when there is one the last price is 1089."""
+    play = play_ladder(orders=8, pages=2)
+    play(TRADE_AT_1000)
+    play("""
+        sell 9 5@market trail 40
+          RESTED/STOP 9 sell 0@960 left 5
+        sell 8 5@market stop 961
+          RESTED/STOP 8 sell 0@961 left 5
+        sell 3 1@1110
+        sell 4 1@1100
+        buy 5 1@1100 ioc
+          TRADE 5 buy 1@1100 left 0, 4 left 0
+        sell 6 1@1089
+        buy 7 1@1089 ioc
+          TRADE 7 buy 1@1089 left 0, 6 left 0
+    """)
+    assert play.engine.order(0, 9)["price"] == 960
+    play("cancel 3\n CANCELLED/REQUESTED 3 sell 1@1110\n orders: 9:5 8:5")
+    assert play.engine.order(0, 9)["price"] == 1049
+
+
+def test_a_trailing_stop_alone_on_its_page_takes_that_page_along(play_ladder):
+    play = play_ladder(orders=8, pages=2)
+    play(TRADE_AT_1000)
+    play("""
+        sell 9 5@market trail 40
+          RESTED/STOP 9 sell 0@960 left 5
+        sell 3 9@1100
+        buy 4 1@1100 ioc
+          TRADE 4 buy 1@1100 left 0, 3 left 8
+        orders: 3:8 9:5
+    """)
+    assert play.engine.order(0, 9)["price"] == 1060
+
+
+def _lots_at_300(taker, wanted, lots, hidden):
+    """Return the script of ``lots`` turns with iceberg 5, which has ``hidden`` lots."""
+    return "\n".join(
+        f"TRADE {taker} buy 1@300 left {wanted - turn}, 5 left {hidden - turn}\n"
+        f"REFRESHED 5 sell 1@300 left {hidden - turn}"
+        for turn in range(1, lots + 1)
+    )
+
+
+@pytest.mark.parametrize("orders", [8, 5_000])
+def test_triggered_stops_that_go_back_find_the_page_that_they_came_from(play_ladder, orders):
+    """Of two pages the asks have one; the other is held while a stop may have to go back to it."""
+    play = play_ladder(orders=orders, pages=2)
+    play(f"""
+        sell 5 1000@300 display 1
+          RESTED/SLICED 5 sell 1@300 left 1000
+        buy 11 1@210 stop 200
+          RESTED/STOP 11 buy 0@200 left 1
+        buy 12 500@market stop 201
+          RESTED/STOP 12 buy 0@201 left 500
+        buy 13 1@market stop 202
+          RESTED/STOP 13 buy 0@202 left 1
+        buy 14 1@market stop 202
+          RESTED/STOP 14 buy 0@202 left 1
+        buy 20 1@300 ioc            # a turn, 11 one, 12 one and the 253 that are left
+          TRADE 20 buy 1@300 left 0, 5 left 999
+          REFRESHED 5 sell 1@300 left 999
+          TRIGGERED/STOP 11 buy 1@200
+          CANCELLED/BOOK_FULL 11 buy 1@210
+          TRIGGERED/STOP 12 buy 500@201
+          {_lots_at_300(12, 500, 253, 999)}
+          CANCELLED/TOO_MANY_TURNS 12 buy 247@0
+        orders: 5:746 13:1 14:1
+        reduce 5 46
+          REDUCED/REQUESTED 5 sell 46@300 left 700
+          TRIGGERED/STOP 13 buy 1@202
+          {_lots_at_300(13, 1, 1, 700)}
+          TRIGGERED/STOP 14 buy 1@202
+          {_lots_at_300(14, 1, 1, 699)}
+        orders: 5:698
+        buy 21 1@210                # and now the page is free
+        depth: 1@210 | 1@300
+    """)
+
+
+def test_triggered_stops_that_go_back_stand_as_they_did(play_ladder):
+    """By trigger, then by arrival; one of them can be cancelled, and the others go on."""
+    play = play_ladder(orders=8, pages=2)
+    play(f"""
+        sell 5 1000@300 display 1
+          RESTED/SLICED 5 sell 1@300 left 1000
+        buy 12 500@market stop 201
+          RESTED/STOP 12 buy 0@201 left 500
+        buy 13 1@market stop 202
+          RESTED/STOP 13 buy 0@202 left 1
+        buy 14 1@market stop 202
+          RESTED/STOP 14 buy 0@202 left 1
+        buy 15 1@market stop 203
+          RESTED/STOP 15 buy 0@203 left 1
+        buy 20 1@300 ioc
+          TRADE 20 buy 1@300 left 0, 5 left 999
+          REFRESHED 5 sell 1@300 left 999
+          TRIGGERED/STOP 12 buy 500@201
+          {_lots_at_300(12, 500, 254, 999)}
+          CANCELLED/TOO_MANY_TURNS 12 buy 246@0
+        orders: 5:745 13:1 14:1 15:1
+        cancel 14
+          CANCELLED/REQUESTED 14 buy 1@202
+          TRIGGERED/STOP 13 buy 1@202
+          {_lots_at_300(13, 1, 1, 745)}
+          TRIGGERED/STOP 15 buy 1@203
+          {_lots_at_300(15, 1, 1, 744)}
+        orders: 5:743
+    """)
