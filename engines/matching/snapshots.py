@@ -10,6 +10,7 @@ import numpy as np
 
 from engines.errors import InputError, LayoutError
 from engines.messages import (
+    ANY_OWNER,
     BAND,
     DETAIL,
     EVENT,
@@ -47,6 +48,8 @@ def parts_of(snapshot: bytes) -> tuple[Contents, np.ndarray, int]:
     head = np.frombuffer(snapshot, SNAPSHOT, 1)[0]
     if head["magic"] != SNAPSHOT_MAGIC:
         raise LayoutError(f"a snapshot starts with {SNAPSHOT_MAGIC!r}, this with {head['magic']!r}")
+    if head["reserved"].any():
+        raise LayoutError("the snapshot's head has bytes that mean nothing; take another copy")
     if head["version"] != SNAPSHOT_VERSION:
         raise LayoutError(
             f"the snapshot has version {head['version']}, this program reads {SNAPSHOT_VERSION}"
@@ -73,23 +76,28 @@ def check_contents(contents: Contents) -> None:
     LayoutError
         Names the record and what is wrong with it.
     """
-    _check_orders(contents.orders)
-    _check_details(contents.orders, contents.details)
-    _check_crossing(contents)
-    unknown = contents.symbols["state"] > max(TradingState)
-    _refuse(contents.symbols, unknown | (contents.symbols["last_price"] < 0), "symbol")
+    orders, symbols, details, bands, owners = contents
+    _check_orders(orders)
+    _check_details(orders, details)
+    _check_places(contents)
+    good = (symbols["state"] <= max(TradingState)) & (symbols["last_price"] >= 0)
+    good &= (symbols["state"] > 0) | (symbols["last_price"] > 0)
+    _refuse(symbols, ~(good & (symbols["flags"] == 0)), "symbol")
+    reference, low, high = (bands[name] for name in ("reference", "low", "high"))
+    good = (reference >= 0) & (low >= 0) & (high >= 0) & (reference | low | high > 0)
+    good &= ((high == 0) | (low <= high)) & (bands["reserved"] == 0)
+    _refuse(bands, ~good, "band")
+    quantity, live = owners["quantity"], owners["live_orders"]
+    good = (quantity >= 0) & (live >= 0) & (owners["killed"] <= 1)
+    good &= (quantity > 0) | (live > 0) | (owners["killed"] > 0) | (owners["notional"] > 0)
+    _refuse(owners, ~(good & ((live == 0) | (owners["owner"] > ANY_OWNER))), "owner")
     for title, part, key in (
-        ("symbols", contents.symbols, "symbol"),
-        ("bands", contents.bands, "symbol"),
-        ("owners", contents.owners, "owner"),
+        ("symbols", symbols, "symbol"),
+        ("bands", bands, "symbol"),
+        ("owners", owners, "owner"),
     ):
         if (np.diff(part[key].astype(np.int64)) <= 0).any():
             raise LayoutError(f"the snapshot's {title} do not stand in order; take another copy")
-    for title in ("bands", "owners"):
-        part = getattr(contents, title)
-        numbers = [part[name] for name in part.dtype.names[1:]]
-        negative = np.any([column < 0 for column in numbers], axis=0)
-        _refuse(part, negative, title[:-1])
 
 
 def require_plain(contents: Contents, name: str) -> None:
@@ -179,7 +187,12 @@ def _can_be(orders: np.ndarray, details: np.ndarray) -> np.ndarray:
         [(kind >= OrderType.STOP) & (kind <= max(OrderType)), kind == OrderType.MARKET],
         default=kind == OrderType.LIMIT,
     )
-    good &= ((flags & Flag.ALL_OR_NONE != 0) == is_whole) | is_stop
+    has_limit = (kind == OrderType.LIMIT) | (kind == OrderType.STOP_LIMIT)
+    has_limit |= kind == OrderType.TRAILING_STOP_LIMIT
+    must_fill = flags & Flag.ALL_OR_NONE != 0
+    good &= (must_fill == is_whole) | (is_stop & has_limit)
+    good &= (display == 0) | (has_limit & ~at_once & ~must_fill)
+    good &= (details["min_quantity"] == 0) | ~must_fill
     good &= (flags & Flag.POST_ONLY == 0) | is_book
     good &= (flags & Flag.REPRICE == 0) | (flags & Flag.POST_ONLY != 0)
     good &= (details["expiry_ns"] > 0) == timed
@@ -199,15 +212,17 @@ def _can_be(orders: np.ndarray, details: np.ndarray) -> np.ndarray:
     return good & ((display > 0) | (shows == details["quantity"]) | ~is_book)
 
 
-def _check_crossing(contents: Contents) -> None:
-    """Refuse a displayed book that is crossed while its symbol trades."""
+def _check_places(contents: Contents) -> None:
+    """Refuse what cannot be while a symbol trades: a crossed book, orders that await an auction."""
+    elsewhere = contents.symbols["symbol"][contents.symbols["state"] != TradingState.CONTINUOUS]
+    awaits = contents.orders["flags"] & 127 == Place.AUCTION
+    _refuse(contents.orders, awaits & ~np.isin(contents.orders["symbol"], elsewhere), "order")
     displayed = contents.orders[contents.orders["flags"] & 127 == Place.BOOK]
     bids, asks = (displayed[displayed["side"] == side] for side in (0, 1))
     bid_of, first_bid = np.unique(bids["symbol"], return_index=True)
     ask_of, first_ask = np.unique(asks["symbol"], return_index=True)
     both, at_bid, at_ask = np.intersect1d(bid_of, ask_of, return_indices=True)
     crossed = bids["price"][first_bid[at_bid]] >= asks["price"][first_ask[at_ask]]
-    elsewhere = contents.symbols["symbol"][contents.symbols["state"] != TradingState.CONTINUOUS]
     wrong = both[crossed & ~np.isin(both, elsewhere)]
     if len(wrong):
         raise LayoutError(f"the snapshot's symbol {wrong[0]} is crossed; take another copy")
