@@ -79,7 +79,6 @@ def check_contents(contents: Contents) -> None:
     orders, symbols, details, bands, owners = contents
     _check_orders(orders)
     _check_details(orders, details)
-    _check_places(contents)
     good = (symbols["state"] <= max(TradingState)) & (symbols["last_price"] >= 0)
     good &= (symbols["state"] > 0) | (symbols["last_price"] > 0)
     _refuse(symbols, ~(good & (symbols["flags"] == 0)), "symbol")
@@ -98,6 +97,7 @@ def check_contents(contents: Contents) -> None:
     ):
         if (np.diff(part[key].astype(np.int64)) <= 0).any():
             raise LayoutError(f"the snapshot's {title} do not stand in order; take another copy")
+    _check_places(contents)
 
 
 def require_plain(contents: Contents, name: str) -> None:
