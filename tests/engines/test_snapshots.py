@@ -150,6 +150,17 @@ DETAILS = {
     "a minimum that has bound before": (ICEBERG, dict(min_quantity=2)),
     "a minimum below 0": (STOP, dict(min_quantity=-1)),
     "a display below 0": (ICEBERG, dict(display_quantity=-3)),
+    "a minimum of what must fill whole": (WHOLE_STOP, dict(min_quantity=2)),
+    "a stop that becomes a market order and must fill whole": (STOP, dict(flags=Flag.ALL_OR_NONE)),
+    "a trailing stop that must fill whole": (TRAILING, dict(flags=Flag.ALL_OR_NONE)),
+    "a stop that will show a part": (STOP, dict(display_quantity=2)),
+    "a trailing stop that will show a part": (TRAILING, dict(display_quantity=2)),
+    "a market order that shows a part": (20, dict(display_quantity=2)),
+    "an all-or-none order that shows a part": (WHOLE, dict(display_quantity=2)),
+    "an all-or-none stop that will show a part": (WHOLE_STOP, dict(display_quantity=2)),
+    "an IOC stop that will show a part": (
+        WHOLE_STOP, dict(flags=0, tif=TimeInForce.IOC, display_quantity=2),
+    ),
     "a detail of a plain order": (OF_THE_DAY, dict(tif=TimeInForce.GTC, expiry_ns=0)),
     "another place": (STOP, dict(place=Place.ALL_OR_NONE)),
     "a place that there is not": (STOP, dict(place=4)),
@@ -194,6 +205,23 @@ PARTS = {
     "a collar below 0": (_set("bands", "low", 0, -1), "band .* cannot be"),
     "a reference below 0": (_set("bands", "reference", 1, -1), "band .* cannot be"),
     "a symbol's collar twice": (_set("bands", "symbol", 1, 0), "bands do not stand in order"),
+    "a collar above itself": (_set("bands", "low", 0, 5001), "band .* cannot be"),
+    "a collar without bounds": (_set("bands", "low", 1, 0), "band .* cannot be"),
+    "a collar with more than there is": (_set("bands", "reserved", 0, 1), "band .* cannot be"),
+    "a symbol with more than there is": (_set("symbols", "flags", 0, 1), "symbol .* cannot be"),
+    "a symbol without anything": (_set("symbols", "last_price", 0, 0), "symbol .* cannot be"),
+    "a market order that waits while its symbol trades": (
+        lambda parts: (parts["symbols"]["state"].__setitem__(1, 0),
+                       parts["symbols"]["last_price"].__setitem__(1, 1000)),
+        "order .* cannot be",
+    ),
+    "limits that are none": (_set("owners", "quantity", 0, 0), "owner .* cannot be"),
+    "an owner that is killed twice": (_set("owners", "killed", 0, 2), "owner .* cannot be"),
+    "everybody with so many orders": (
+        lambda parts: (parts["owners"]["owner"].__setitem__(0, 0),
+                       parts["owners"]["live_orders"].__setitem__(0, 3)),
+        "owner .* cannot be",
+    ),
     "a limit below 0": (_set("owners", "quantity", 0, -1), "owner .* cannot be"),
     "an owner twice": (_set("owners", "owner", 1, 6), "owners do not stand in order"),
     "a quantity of 0": (_set("orders", "quantity", 0, 0), "order .* cannot be"),
@@ -233,6 +261,14 @@ PARTS = {
 def test_a_record_that_cannot_be_is_refused(name, saved, title):
     spoil, problem = PARTS[title]
     assert_refused(name, saved, spoil, problem)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_head_with_more_than_there_is_is_refused(name, saved):
+    snapshot = bytearray(saved)
+    snapshot[SNAPSHOT.itemsize - 1] = 1
+    with pytest.raises(LayoutError, match="head has bytes that mean nothing"):
+        IMPLEMENTATIONS[name].create(orders=32, symbols=2).load(bytes(snapshot))
 
 
 @pytest.mark.parametrize("name", NAMES)
