@@ -112,24 +112,31 @@ def crosses(best, side, limit):
     return best <= limit if side == BUY else best >= limit
 
 
+@fast
+def turns_of(maker, terms, wanted):
+    """Return how many slices with more behind them an iceberg begins to give for ``wanted``."""
+    reserve, display = np.int64(terms.reserve), np.int64(terms.display_quantity)
+    behind = min(reserve, max(wanted - np.int64(maker.quantity), np.int64(0)))
+    return min((reserve + display - 1) // display, 1 + (behind + display - 1) // display)
+
+
 @rare
-def count_level(s, level, owner, stops_at_own):
+def count_level(s, level, owner, stops_at_own, wanted):
     """Return (lots to be had at a level, the turns they take, whether an own order ends them)."""
-    found, turns, shown, slices = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    found, turns, shown, ahead = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     slot = np.uint64(queue_at(s.levels, np.uint64(level)).head)
     while slot != ZERO:
         maker, terms = slot_at(s.orders, slot), terms_at(s.terms, slot)
         is_own = owner != 0 and maker.owner == owner
         if is_own and stops_at_own:
-            return shown, slices, True
+            return shown, ahead, True
         if not is_own:
             shown += maker.quantity
             found += maker.quantity
             if maker.rare and terms.reserve:
-                slices += 1
                 found += terms.reserve
-                display = np.int64(terms.display_quantity)
-                turns += (np.int64(terms.reserve) + display - 1) // display
+                ahead += 1
+                turns += turns_of(maker, terms, wanted)
         slot = np.uint64(maker.next)
     return found, turns, False
 
@@ -143,7 +150,9 @@ def fillable(base, symbol, side, owner, stp, limit, wanted, most_turns):
     other = side_at(s.sides, 4 * symbol + 1 - side)
     level = np.int64(other.best_level) if other.best_price else np.int64(0)
     while level and found < wanted and not ends and crosses(price_of(s, level), side, limit):
-        more, more_turns, ends = count_level(s, level, own, stp != STPS.CANCEL_OLDEST)
+        more, more_turns, ends = count_level(
+            s, level, own, stp != STPS.CANCEL_OLDEST, wanted - found
+        )
         found += more
         turns += more_turns
         level = next_level_far(s.header, level)

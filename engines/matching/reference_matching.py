@@ -182,14 +182,18 @@ def is_fillable(book: Book, taker: Order | Command, wanted: int, turns_left: int
             turns += sum(order.reserve > 0 for order in ahead)
             break
         others = [order for order in queue if not meets_itself(taker, order)]
+        turns += sum(turns_of(order, wanted - found) for order in others)
         found += sum(order.quantity for order in others)
-        turns += sum(slices_in_reserve(order) for order in others)
     return found >= wanted and turns <= turns_left
 
 
-def slices_in_reserve(order: Order) -> int:
-    """Return how often an iceberg would refresh."""
-    return -(-order.reserve // order.display_quantity) if order.reserve else 0
+def turns_of(order: Order, quantity: int) -> int:
+    """Return how many slices with more behind them an order begins to give for ``quantity``."""
+    if order.reserve == 0:
+        return 0
+    behind = min(order.reserve, max(quantity - order.shown, 0))
+    slices = -(-order.reserve // order.display_quantity)
+    return min(slices, 1 + -(-behind // order.display_quantity))
 
 
 def price_beside(book: Book, side: int) -> int:

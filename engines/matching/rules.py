@@ -163,7 +163,8 @@ time: each all-or-none order is tried against all it could take.
 
 **What can be had at once**, for orders that must fill whole or a minimum, is counted price level by
 price level until it is enough: all makers of a level, with their reserves. It counts only if turns
-are left for all slices that these reserves make. Own orders count nothing with CANCEL_OLDEST; with
+are left for the slices, with more behind them, that each maker of a level would begin to give if it
+alone gave what was still wanted there. Own orders count nothing with CANCEL_OLDEST; with
 any other mode of prevention the count ends at the first own order, and of its level only the slices
 shown ahead of it count, with a turn for each that has a reserve.
 
