@@ -87,6 +87,8 @@ MUTANTS = {
         "notional = np.uint64(quantity * price & 0xFFFFFFFF)"),
     "the order limit counts one too many": (
         "ladder_full", "limits.live_orders >= most", "limits.live_orders > most"),
+    "the caller's buffer is overrun by one event": (
+        "ladder_events", "if n < events.room:", "if n <= events.room:"),
     "turns do not run out": (
         "ladder_taking", "            header.turns -= 1\n", ""),
     "fill-or-kill does not count turns": (
@@ -146,7 +148,7 @@ def difference(make, answers, drive) -> str:
     for number, parts in enumerate(zip(*(parts for _, parts in answers), strict=True)):
         for place, (commands, events, saved) in enumerate(parts):
             ladder = ladders[place]
-            if drive(ladder, commands).tobytes() != events:
+            if drive(ladder, commands, room=3 + number % 50).tobytes() != events:
                 return "other events"
             ladder.check()
             if ladder.save() != saved:
