@@ -143,7 +143,7 @@ def test_work_is_bounded_and_an_own_iceberg_that_is_cancelled_takes_no_turn(play
 @pytest.mark.needs(Feature.ICEBERG, Feature.FOK, Feature.MIN_QUANTITY)
 @pytest.mark.parametrize("terms", ["fok", "min 257"])
 def test_work_is_bounded_for_orders_that_must_fill(play, terms):
-    """A reserve of 256 slices fits; one of 257 does not, and no matter how little is wanted."""
+    """257 slices of one that hides more are one too many; it counts what is begun, not all."""
     reason = "NOT_FILLABLE" if terms == "fok" else "BELOW_MIN_QUANTITY"
     play(f"""
         sell 1 258@101 display 1
@@ -151,10 +151,8 @@ def test_work_is_bounded_for_orders_that_must_fill(play, terms):
         buy 2 257@101 {terms}
           REJECTED {reason}
         buy 2 1@101 {"fok" if terms == "fok" else "min 1"}
-          REJECTED {reason}
-        orders: 1:258
-        reduce 1 1
-          REDUCED/REQUESTED 1 sell 1@101 left 257
+          {_turns(2, 1, 1, 258)}
+        orders: 1:257
         buy 2 257@101 {terms}
           {_turns(2, 257, 257, 257)}
         orders:
@@ -163,26 +161,23 @@ def test_work_is_bounded_for_orders_that_must_fill(play, terms):
 
 @pytest.mark.needs(Feature.ICEBERG, Feature.FOK)
 def test_work_is_bounded_over_all_levels_that_are_needed(play):
-    """56 slices at 102 are one too many beside 201 at 101; a level not needed does not count."""
+    """201 turns at 101 leave 55 at 102: 110 lots in slices of 2, and not one more."""
+    more = "\n".join(
+        f"TRADE 2 buy 2@102 left {110 - lots}, 3 left {113 - lots}\n"
+        f"REFRESHED 3 sell 2@102 left {113 - lots}"
+        for lots in range(2, 112, 2)
+    )
     play(f"""
         sell 1 202@101 display 1
           RESTED/SLICED 1 sell 1@101 left 202
-        sell 3 112@102 display 2    # 110 in reserve are 55 slices
-          RESTED/SLICED 3 sell 2@102 left 112
-        buy 2 203@102 fok
-          {_turns(2, 203, 202, 202)}
-          TRADE 2 buy 1@102 left 0, 3 left 111
-        cancel 3
-          CANCELLED/REQUESTED 3 sell 111@102
-        sell 1 202@101 display 1
-          RESTED/SLICED 1 sell 1@101 left 202
-        sell 3 113@102 display 2    # 111 are 56
+        sell 3 113@102 display 2
           RESTED/SLICED 3 sell 2@102 left 113
-        buy 2 203@102 fok
+        buy 2 313@102 fok
           REJECTED NOT_FILLABLE
-        buy 2 202@102 fok
-          {_turns(2, 202, 202, 202)}
-        orders: 3:113
+        buy 2 312@102 fok
+          {_turns(2, 312, 202, 202)}
+          {more}
+        orders: 3:3
     """)
 
 
@@ -212,22 +207,20 @@ def test_work_is_bounded_ahead_of_an_own_order(play, icebergs):
 def test_work_is_bounded_for_all_or_none_orders(play):
     """One that waited takes a turn of its own, so that 255 are left; one that is new has 256."""
     play(f"""
-        buy 2 200@101 aon
-          RESTED/ALL_OR_NONE 2 buy 0@101 left 200
-        sell 1 257@101 display 1
-          RESTED/SLICED 1 sell 1@101 left 257
-        orders: 1:257 2:200
-        reduce 1 1
-          REDUCED/REQUESTED 1 sell 1@101 left 256
-          TRIGGERED/ALL_OR_NONE 2 buy 200@101
-          {_turns(2, 200, 200, 256)}
-        cancel 1
-          CANCELLED/REQUESTED 1 sell 56@101
-        sell 1 257@101 display 1
-          RESTED/SLICED 1 sell 1@101 left 257
-        buy 3 257@101 aon
-          {_turns(3, 257, 257, 257)}
-        orders:
+        buy 2 256@101 aon
+          RESTED/ALL_OR_NONE 2 buy 0@101 left 256
+        sell 1 300@101 display 1
+          RESTED/SLICED 1 sell 1@101 left 300
+        orders: 1:300 2:256
+        reduce 1 44                 # the last of its slices hides nothing more
+          REDUCED/REQUESTED 1 sell 44@101 left 256
+          TRIGGERED/ALL_OR_NONE 2 buy 256@101
+          {_turns(2, 256, 256, 256)}
+        sell 1 300@101 display 1
+          RESTED/SLICED 1 sell 1@101 left 300
+        buy 3 256@101 aon
+          {_turns(3, 256, 256, 300)}
+        orders: 1:44
     """)
 
 
@@ -258,19 +251,19 @@ def test_work_is_bounded_for_all_or_none_orders_behind_a_taker(play, lots):
 
 
 @pytest.mark.needs(Feature.ICEBERG, Feature.STOP, Feature.FOK)
-@pytest.mark.parametrize(("lots", "fits"), [(256, True), (257, False)])
+@pytest.mark.parametrize(("lots", "fits"), [(255, True), (256, False)])
 def test_work_is_bounded_for_triggered_fill_or_kill(play, lots, fits):
-    """Behind its own turn 255 are left for the slices of the reserve."""
-    fate = _turns(2, 200, 200, lots) if fits else "CANCELLED/NOT_FILLABLE 2 buy 200@101"
+    """Behind its own turn 255 are left for the slices."""
+    fate = _turns(2, lots, lots, 300) if fits else f"CANCELLED/NOT_FILLABLE 2 buy {lots}@101"
     play(f"""
-        buy 2 200@101 fok stop 100
-          RESTED/STOP 2 buy 0@100 left 200
-        sell 1 {lots}@101 display 1
-          RESTED/SLICED 1 sell 1@101 left {lots}
+        buy 2 {lots}@101 fok stop 100
+          RESTED/STOP 2 buy 0@100 left {lots}
+        sell 1 300@101 display 1
+          RESTED/SLICED 1 sell 1@101 left 300
         sell 3 1@100
         buy 4 1@100
           TRADE 4 buy 1@100 left 0, 3 left 0
-          TRIGGERED/STOP 2 buy 200@100
+          TRIGGERED/STOP 2 buy {lots}@100
           {fate}
     """)
 
