@@ -19,18 +19,18 @@ constexpr std::int64_t LAST_DAY = LAST_NS / NS_A_DAY;
 
 // -- terms ----------------------------------------------------------------------------------------
 
-// Returns the symbol of an order in a queue.
+// The symbol of an order in a queue.
 inline std::int64_t symbol_of(const Places& s, std::uint64_t slot) {
     return page_of(s, slot_at(s, slot).level).symbol;
 }
 
-// Returns the side of an order.
+// The side of an order.
 inline std::int64_t order_side(const Places& s, std::uint64_t slot) {
     const Slot& order = slot_at(s, slot);
     return order.rare ? terms_at(s, slot).side : side_of(s, order.level);
 }
 
-// Returns where a live order stands: its price in the book, its trigger, or its limit.
+// Where a live order stands: its price in the book, its trigger, or its limit.
 inline std::int64_t order_price(const Places& s, std::uint64_t slot) {
     const Slot& order = slot_at(s, slot);
     if (!order.rare) return price_of(s, order.level);
@@ -38,7 +38,7 @@ inline std::int64_t order_price(const Places& s, std::uint64_t slot) {
     return terms.place == place::STOP ? terms.stop_price : terms.price;
 }
 
-// Returns all that is left of an order, its reserve included.
+// All that is left of an order, its reserve included.
 inline std::int64_t order_quantity(const Places& s, std::uint64_t slot) {
     const Slot& order = slot_at(s, slot);
     const std::int64_t reserve = order.rare ? terms_at(s, slot).reserve : 0;
@@ -59,13 +59,13 @@ inline std::int64_t take_from(const Places& s, std::uint64_t slot, std::int64_t 
     return quantity;
 }
 
-// Returns whether an order that waits where its terms say is more than a plain limit order.
+// Whether an order that waits where its terms say is more than a plain limit order.
 inline bool needs_terms(const Terms& terms) {
     return (terms.stp | terms.flags | terms.display_quantity | terms.place) != 0 ||
            terms.tif >= DAY;
 }
 
-// Returns when the order of a NEW expires: its ref, the end of its UTC day, or 0 for never.
+// When the order of a NEW expires: its ref, the end of its UTC day, or 0 for never.
 inline std::int64_t expiry_of(const Command& command) {
     if (command.tif == GTD) return static_cast<std::int64_t>(command.ref);
     if (command.tif != DAY) return 0;
@@ -73,7 +73,7 @@ inline std::int64_t expiry_of(const Command& command) {
     return day <= LAST_DAY ? day * NS_A_DAY : LAST_NS;
 }
 
-// Returns the number of an order that arrives now.
+// The number of an order that arrives now.
 inline std::uint64_t next_arrival(const Places& s) { return ++s.header->arrivals; }
 
 // Takes a slot for the order of a NEW and notes its terms; it stands nowhere yet.
@@ -123,7 +123,7 @@ XLAB_FAR inline void give_terms(const Places& s, std::uint64_t slot) {
 
 // -- the heap of expiries -------------------------------------------------------------------------
 
-// Returns whether an order expires, or arrived, before another.
+// Whether an order expires, or arrived, before another.
 inline bool expires_before(const Places& s, std::uint64_t slot, std::uint64_t other) {
     const Terms& ours = terms_at(s, slot);
     const Terms& theirs = terms_at(s, other);
@@ -200,7 +200,7 @@ inline void drop_trailing(const Places& s, std::uint64_t slot, std::int64_t symb
 
 // -- owners with limits, sorted -------------------------------------------------------------------
 
-// Returns where an owner with limits stands, or ~(where it would stand).
+// Where an owner with limits stands, or ~(where it would stand).
 inline std::int64_t owner_place(const Places& s, std::uint32_t owner) {
     const std::int64_t count = s.header->live_owners;
     std::int64_t low = 0, high = count;
@@ -214,7 +214,7 @@ inline std::int64_t owner_place(const Places& s, std::uint32_t owner) {
     return low < count && owner_at(s, low).owner == owner ? low : ~low;
 }
 
-// Returns how many orders of an owner live.
+// How many orders of an owner live.
 XLAB_FAR inline std::uint64_t count_orders(const Places& s, std::uint32_t owner) {
     std::uint64_t count = 0;
     for (std::uint64_t i = 0; i <= s.header->id_mask; ++i) {

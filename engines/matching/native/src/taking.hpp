@@ -50,7 +50,7 @@ struct Bound {
     bool by_collar;
 };
 
-// Returns how far an order may go, and whether it is the collar that says so.
+// How far an order may go, and whether it is the collar that says so.
 inline Bound bound(const Places& s, std::uint64_t slot, std::int64_t symbol) {
     const Book& book = book_at(s, symbol);
     const Terms& terms = terms_at(s, slot);
@@ -63,13 +63,13 @@ inline Bound bound(const Places& s, std::uint64_t slot, std::int64_t symbol) {
     return {terms.price, false};
 }
 
-// Returns whether an order may trade at the best price of the other side (0: there is none).
+// Whether an order may trade at the best price of the other side (0: there is none).
 inline bool crosses(std::int64_t best, std::int64_t side, std::int64_t limit) {
     if (best == 0) return false;
     return side == BUY ? best <= limit : best >= limit;
 }
 
-// Returns how many slices with more behind them an iceberg begins to give for `wanted`.
+// How many slices with more behind them an iceberg begins to give for `wanted`.
 inline std::int64_t turns_of(const Slot& maker, const Terms& terms, std::int64_t wanted) {
     const std::int64_t reserve = terms.reserve, display = terms.display_quantity;
     const std::int64_t hidden = std::max(wanted - maker.quantity, std::int64_t{0});
@@ -84,7 +84,7 @@ struct Supply {
     bool ends;
 };
 
-// Returns what is to be had at a level by `owner`; 0 is nobody.
+// What is to be had at a level by `owner`; 0 is nobody.
 inline Supply count_level(const Places& s, std::int64_t level, std::uint32_t owner,
                           bool stops_at_own, std::int64_t wanted) {
     std::int64_t found = 0, turns = 0, shown = 0, ahead = 0;
@@ -108,7 +108,7 @@ inline Supply count_level(const Places& s, std::int64_t level, std::uint32_t own
     return {found, turns, false};
 }
 
-// Returns whether `wanted` can be had at once, within so many turns.
+// Whether `wanted` can be had at once, within so many turns.
 XLAB_FAR inline bool fillable(const Places& s, std::int64_t symbol, std::int64_t side,
                               std::uint32_t owner, std::int64_t mode, std::int64_t limit,
                               std::int64_t wanted, std::int64_t most_turns) {
@@ -183,7 +183,7 @@ XLAB_FAR inline std::int64_t take(const Places& s, Told& out, std::uint64_t slot
     Slot& order = slot_at(s, slot);
     const Terms& terms = terms_at(s, slot);
     const std::int64_t side = terms.side;
-    const std::int64_t mode = order.owner != ANY_OWNER ? terms.stp : stp::NONE;
+    const std::int64_t mode = order.owner == ANY_OWNER ? std::uint8_t{stp::NONE} : terms.stp;
     const Side& other = side_at(s, symbol, 1 - side);
     while (order.quantity && crosses(other.best_price, side, limit)) {
         const std::int64_t price = other.best_price;
@@ -282,13 +282,13 @@ XLAB_FAR inline void wait(const Places& s, Told& out, std::uint64_t slot, std::i
 
 // -- an order's way in ----------------------------------------------------------------------------
 
-// Returns the price one tick off the other side's best, or 0 where there is none.
+// The price one tick off the other side's best, or 0 where there is none.
 inline std::int64_t repriced(std::int64_t best, std::int64_t side) {
     if (side == BUY) return best - 1;
     return best < PRICE_MAX ? best + 1 : 0;
 }
 
-// Returns how much of an order has to trade at once, or 0.
+// How much of an order has to trade at once, or 0.
 inline std::int64_t wanted_at_once(const Slot& order, const Terms& terms) {
     if (terms.flags & ALL_OR_NONE || terms.tif == FOK) return order.quantity;
     return std::min(terms.min_quantity, order.quantity);
@@ -303,7 +303,7 @@ inline void fall_short(const Places& s, Told& out, std::uint64_t slot, std::int6
     wait(s, out, slot, symbol, place::ALL_OR_NONE);
 }
 
-// Returns why what an order could not take does not rest, or 0.
+// Why what an order could not take does not rest, or 0.
 inline std::int64_t why_residue_ends(const Terms& terms, bool by_collar) {
     if (by_collar) return reason::COLLAR_RESIDUE;
     if (terms.order_type == MARKET) return reason::MARKET_RESIDUE;
@@ -342,7 +342,7 @@ XLAB_FAR inline void come_in(const Places& s, Told& out, std::uint64_t slot, std
 
 // -- what waited and now moves --------------------------------------------------------------------
 
-// Returns whether the last price triggers a stop.
+// Whether the last price triggers a stop.
 inline bool triggers(const Places& s, std::uint64_t slot, std::int64_t symbol) {
     const std::int32_t last_price = book_at(s, symbol).last_price;
     const Terms& terms = terms_at(s, slot);

@@ -18,7 +18,7 @@ struct Candidate {
     std::int64_t limit;
 };
 
-// Returns the first all-or-none order that can fill now.
+// The first all-or-none order that can fill now.
 inline Candidate first_fillable(const Places& s, std::int64_t symbol, std::int64_t most_turns) {
     std::uint64_t slot = first_waiting(s, symbol, 0);
     while (slot != 0) {
@@ -42,7 +42,7 @@ inline void fill_whole(const Places& s, Told& out, std::int64_t symbol) {
     }
 }
 
-// Returns where a trailing stop triggers if the last price is the best that it has seen.
+// Where a trailing stop triggers if the last price is the best that it has seen.
 inline std::int64_t trailing_trigger(std::int64_t last_price, std::int64_t side,
                                      std::int64_t distance) {
     if (side == BUY) return std::min(last_price + distance, PRICE_MAX);
@@ -78,7 +78,7 @@ inline void follow(const Places& s, std::int64_t symbol) {
     }
 }
 
-// Returns the next stop that the last price triggers, or 0.
+// The next stop that the last price triggers, or 0.
 inline std::uint64_t next_triggered(const Places& s, std::int64_t symbol) {
     for (const std::int64_t ladder : {BUY_STOPS, SELL_STOPS}) {
         const Side& stops = side_at(s, symbol, ladder);
@@ -89,7 +89,7 @@ inline std::uint64_t next_triggered(const Places& s, std::int64_t symbol) {
     return 0;
 }
 
-// Returns triggered stops, for which no turns are left, to where they waited.
+// Puts triggered stops, for which no turns are left, back to where they waited.
 inline void put_back(const Places& s, std::int64_t symbol, std::uint64_t slot) {
     while (slot != 0) {
         --s.header->held_pages;
