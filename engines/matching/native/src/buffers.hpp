@@ -20,7 +20,7 @@ template <class Record>
 class Records {
  public:
   Records(nanobind::handle array, Access access) : access_(access) {
-    const int flags = access == Access::write ? PyBUF_WRITABLE : PyBUF_SIMPLE;
+    const int flags = PyBUF_ND | (access == Access::write ? PyBUF_WRITABLE : 0);
     if (PyObject_GetBuffer(array.ptr(), &view_, flags) != 0) throw nanobind::python_error();
     // A record at an odd address is undefined behaviour, and a file's view may well have one.
     if (reinterpret_cast<std::uintptr_t>(view_.buf) % alignof(Record) != 0) {
@@ -39,6 +39,7 @@ class Records {
   Records& operator=(const Records&) = delete;
 
   Record* data() { return aligned_.empty() ? static_cast<Record*>(view_.buf) : aligned_.data(); }
+  bool is_row() const { return view_.ndim == 1; }
   std::size_t size() const { return static_cast<std::size_t>(view_.len) / sizeof(Record); }
 
  private:
