@@ -52,17 +52,20 @@ def quantity(number: float, unit: str) -> str:
     number
         The number.
     unit
-        ``"ns"`` or ``"per_second"``, as a result says; any other is written behind the number.
+        ``"ns"``, ``"per_second"`` or ``"per_command"``, as a result says; any other is written
+        behind the number.
 
     Examples
     --------
-    >>> quantity(570, "ns"), quantity(9_120_000, "per_second")
-    ('570 ns', '9.12 M/s')
+    >>> quantity(570, "ns"), quantity(9_120_000, "per_second"), quantity(0.25, "per_command")
+    ('570 ns', '9.12 M/s', '0.25')
     """
     if unit == "ns":
         return duration(number)
     if unit == "per_second":
         return f"{amount(number)}/s"
+    if unit == "per_command":  # how many of what is said where the number stands
+        return amount(number)
     return f"{amount(number)} {unit}".rstrip()
 
 

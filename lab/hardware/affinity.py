@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from lab.hardware.sysfs import Tree, format_list
 
 CAN_PIN = hasattr(os, "sched_setaffinity")
+LAST = -2
+"""Stands for the last CPU that may be used: the first has most of the interrupts."""
 
 
 def allowed_cpus() -> list[int]:
@@ -16,6 +19,21 @@ def allowed_cpus() -> list[int]:
     if CAN_PIN:
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
+
+
+def settled(core: int) -> int:
+    """Return the CPU that a choice means: of LAST the last one allowed, else what was chosen."""
+    return allowed_cpus()[-1] if core == LAST else core
+
+
+def current_cpu() -> int | None:
+    """Return the CPU that this thread runs on, as the kernel says it, or None where it does not."""
+    try:
+        status = Path("/proc/thread-self/stat").read_text()
+    except OSError:
+        return None
+    # The second of the fields, the name in brackets, may hold anything; this is the 39th.
+    return int(status.rpartition(")")[2].split()[36])
 
 
 def refusal(cpu: int) -> str:

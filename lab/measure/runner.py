@@ -7,13 +7,15 @@ waits for its pipe.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -53,6 +55,44 @@ class Task:
     shared: Mapping[str, SharedArray] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Together:
+    """Tasks for processes that run at the same time, each pinned to a CPU of its own.
+
+    Attributes
+    ----------
+    tasks
+        A task for each process.
+    cpus
+        The CPU of each.
+    joined
+        Makes one outcome of theirs.
+    """
+
+    tasks: Sequence[Task]
+    cpus: Sequence[int]
+    joined: Callable[[list[dict[str, Any]]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One of several cases of a run: work with a digest of its own, and who does it.
+
+    Attributes
+    ----------
+    name
+        What it is called.
+    tasks
+        A task for each rival, by name, the baseline first.
+    at
+        The number that it stands for, where the cases are points of an axis.
+    """
+
+    name: str
+    tasks: Mapping[str, Task | Together]
+    at: float | None = None
+
+
 class Bench:
     """What an experiment measures with: shared arrays, measured processes, and what they found.
 
@@ -67,13 +107,17 @@ class Bench:
         What every process gave, in the order in which they ran.
     notes
         Sentences for the report.
+    facts
+        What was found out about the machine; the result carries it with the machine's fingerprint.
     """
 
     def __init__(self, report: Report) -> None:
         self.runs: list[Run] = []
         self.notes: list[str] = []
-        self.expected_digest = ""
+        self.facts: dict[str, Any] = {}
         self.main_case = ""
+        self.has_cases = False
+        self._expected: dict[str, str] = {}
         self._report = report
         self._done = self._total = 0
         self._shared: list[SharedArray] = []
@@ -95,9 +139,24 @@ class Bench:
         self._shared.append(shared)
         return shared
 
-    def expect(self, digest: str) -> None:
-        """Set the digest of the work that every rival has to do."""
-        self.expected_digest = digest
+    def expect(self, digest: str, work: str = "") -> None:
+        """Set the digest of the work that every rival has to do, of one of several by its name."""
+        self._expected[work] = digest
+
+    @property
+    def expected(self) -> str | dict[str, str]:
+        """The digest of right work; where there are several works, that of each by its name."""
+        return self._expected if self.has_cases else self._expected.get("", "")
+
+    @property
+    def expected_digest(self) -> str:
+        """The digest of right work, or one over those of all works."""
+        if not self.has_cases:
+            return self._expected.get("", "")
+        digest = hashlib.blake2b(digest_size=8)
+        for work, right in sorted(self._expected.items()):
+            digest.update(f"{work} {right}\n".encode())
+        return digest.hexdigest()
 
     def note(self, sentence: str) -> None:
         """Add a sentence to the result."""
@@ -122,14 +181,39 @@ class Bench:
         MeasurementError
             The process failed or was killed.
         """
-        order = {
-            "where": task.where,
-            "arguments": dict(task.arguments),
-            "shared": {name: shared.ticket() for name, shared in task.shared.items()},
-            "cpu": _checked_cpu(core),
-        }
+        cpu = _checked_cpu(core)
         self.say("starting", detail)
-        return self._attend(order, [shared.descriptor for shared in task.shared.values()], detail)
+        return self._attend(task, cpu, lambda phase: self.say(phase, detail), detail)
+
+    def run_together(self, together: Together, detail: str) -> dict[str, Any]:
+        """Run several processes at the same time, each on its CPU; return their joined outcome.
+
+        Raises
+        ------
+        InputError
+            This process may not use one of the CPUs.
+        MeasurementError
+            One of them failed or was killed; the others are gone too.
+        """
+        cpus = [_checked_cpu(cpu) for cpu in together.cpus]
+        self.say("starting", detail)
+        started: list[subprocess.Popen[str]] = []
+
+        def attend(place: int) -> dict[str, Any]:
+            # One of them speaks for all.
+            say = (lambda phase: self.say(phase, detail)) if place == 0 else (lambda phase: None)
+            return self._attend(together.tasks[place], cpus[place], say, detail, started)
+
+        with ThreadPoolExecutor(len(cpus)) as pool:
+            futures = [pool.submit(attend, place) for place in range(len(cpus))]
+            try:
+                over, going_on = wait(futures, return_when=FIRST_EXCEPTION)
+                _raise_first(over)
+                assert not going_on
+            finally:
+                for process in started:
+                    stop(process)
+        return together.joined([future.result() for future in futures])
 
     def compare(
         self, tasks: Mapping[str, Task], *, case: str, rounds: int, core: int, seed: int
@@ -150,28 +234,93 @@ class Bench:
             Decides the order.
         """
         self.main_case = case
-        self._total = self._done + 2 * rounds * len(tasks)
-        order = random.Random(seed)
-        for number in range(rounds):
-            rivals = [rival for rival in tasks for _ in range(2)]
-            order.shuffle(rivals)
-            for rival in rivals:
-                detail = f"{rival}, run {self._ran(rival) + 1} of {2 * rounds}"
-                outcome = self.run(tasks[rival], detail, core)
-                for reading in outcome["readings"]:
-                    reading.setdefault("case", case)
-                self.runs.append(Run(rival, number, outcome))
-                self._done += 1
-        # The order of the registry, whatever order chance gave them.
-        self.runs.sort(key=lambda run: (list(tasks).index(run.rival), run.round))
+        self._measure([Case(case, tasks)], rounds, core, seed)
 
-    def _ran(self, rival: str) -> int:
-        return sum(run.rival == rival for run in self.runs)
+    def compare_cases(
+        self, cases: Sequence[Case], *, main: str, rounds: int, core: int, seed: int
+    ) -> None:
+        """Run every rival on every case twice a round, all of them in one random order.
+
+        ``expect`` names the digest of each case's work by the case's name.
+
+        Parameters
+        ----------
+        cases
+            What each rival does; one of them is called ``main``.
+        main
+            The case that the finding is about.
+        rounds, core, seed
+            As for ``compare``.
+        """
+        self.main_case, self.has_cases = main, True
+        self._measure(cases, rounds, core, seed)
+
+    def _measure(self, cases: Sequence[Case], rounds: int, core: int, seed: int) -> None:
+        """Run what is to be compared, interleaved."""
+        pairs = [(case, rival) for case in cases for rival in case.tasks]
+        self._total = self._done + 2 * rounds * len(pairs)
+        order = random.Random(seed)
+        first = len(self.runs)
+        for number in range(rounds):
+            turns = [pair for pair in pairs for _ in range(2)]
+            order.shuffle(turns)
+            for case, rival in turns:
+                self._run_one(case, rival, number, rounds, core)
+        # The order of the registry, whatever order chance gave them.
+        rivals = list(dict.fromkeys(rival for _, rival in pairs))
+        works = [case.name if self.has_cases else "" for case in cases]
+        self.runs.sort(key=lambda run: (rivals.index(run.rival), works.index(run.work), run.round))
+        self._note_pinning(self.runs[first:], core)
+
+    def _run_one(self, case: Case, rival: str, number: int, rounds: int, core: int) -> None:
+        """Run one rival's process on one case and keep what it found."""
+        work = case.name if self.has_cases else ""
+        ran = sum((run.rival, run.work) == (rival, work) for run in self.runs)
+        where = f"{rival}, {case.name}" if self.has_cases else rival
+        detail = f"{where}, run {ran + 1} of {2 * rounds}"
+        task = case.tasks[rival]
+        if isinstance(task, Together):
+            outcome = self.run_together(task, detail)
+        else:
+            outcome = self.run(task, detail, core)
+        for reading in outcome["readings"]:
+            reading.setdefault("case", case.name)
+            if case.at is not None:
+                reading.setdefault("at", case.at)
+        self.runs.append(Run(rival, number, outcome, work))
+        self._done += 1
+
+    def _note_pinning(self, runs: Sequence[Run], core: int) -> None:
+        """Say on which CPU the processes ran, by what each read from the kernel at its end."""
+        if core == -1:
+            return
+        cpu = _checked_cpu(core)
+        for run in runs:
+            seen = (run.outcome.get("allowed_cpus"), run.outcome.get("ended_on_cpu"))
+            if seen not in (([cpu], cpu), ([cpu], None)):
+                raise MeasurementError(
+                    f"{run.rival} was pinned to CPU {cpu} and ran on {seen}; run it again"
+                )
+        self.note(
+            f"Pinned: each of the {len(runs)} measured processes could run on CPU {cpu} alone and "
+            "ended there, as the kernel told it when the work was done."
+        )
 
     def _attend(
-        self, order: Mapping[str, Any], descriptors: Iterable[int], detail: str
+        self,
+        task: Task,
+        cpu: int | None,
+        say: Callable[[Phase], None],
+        detail: str,
+        started: list[subprocess.Popen[str]] | None = None,
     ) -> dict[str, Any]:
         """Start a measured process, pass on its phases, return its outcome."""
+        order = {
+            "where": task.where,
+            "arguments": dict(task.arguments),
+            "shared": {name: shared.ticket() for name, shared in task.shared.items()},
+            "cpu": cpu,
+        }
         with tempfile.TemporaryFile("w+") as errors:
             process = subprocess.Popen(
                 python("-m", "lab.measure.worker", json.dumps(order)),
@@ -179,11 +328,13 @@ class Bench:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                pass_fds=tuple(descriptors),
+                pass_fds=tuple(shared.descriptor for shared in task.shared.values()),
                 text=True,
             )
+            if started is not None:
+                started.append(process)
             try:
-                last = self._follow(process, detail)
+                last = _follow(process, say)
                 process.wait()
             finally:
                 stop(process)
@@ -195,16 +346,6 @@ class Bench:
                 raise MeasurementError(last["error"])
             errors.seek(0)
             raise MeasurementError(_death(process.returncode, errors.read(), detail))
-
-    def _follow(self, process: subprocess.Popen[str], detail: str) -> dict[str, Any]:
-        """Read a measured process's lines to the end and return the last."""
-        last: dict[str, Any] = {}
-        assert process.stdout is not None
-        for line in process.stdout:
-            last = json.loads(line)
-            if "phase" in last:
-                self.say(last["phase"], detail)
-        return last
 
 
 def run_experiment(
@@ -283,9 +424,9 @@ def _result(
     from lab.hardware.machine import fingerprint
 
     clock = calibrate()
-    measurements = measurements_of(bench.runs, bench.expected_digest)
+    measurements = measurements_of(bench.runs, bench.expected)
     step_ns = clock.resolution_ns
-    comparisons = comparisons_of(bench.runs, bench.main_case, step_ns)
+    comparisons = comparisons_of(bench.runs, bench.main_case, step_ns, all_pairs=bench.has_cases)
     return Result(
         experiment=experiment.name,
         question=experiment.question,
@@ -294,7 +435,7 @@ def _result(
         created=now_utc(),
         seconds=0.0,
         code=code(),
-        machine=fingerprint() | {"load_1m": round(surroundings.load_at_start, 2)},
+        machine=fingerprint() | bench.facts | {"load_1m": round(surroundings.load_at_start, 2)},
         clocks={
             "compiled": {
                 "source": clock.source,
@@ -315,10 +456,29 @@ def _result(
     )
 
 
+def _follow(process: subprocess.Popen[str], say: Callable[[Phase], None]) -> dict[str, Any]:
+    """Read a measured process's lines to the end and return the last."""
+    last: dict[str, Any] = {}
+    assert process.stdout is not None
+    for line in process.stdout:
+        last = json.loads(line)
+        if "phase" in last:
+            say(last["phase"])
+    return last
+
+
+def _raise_first(over: Iterable[Future[dict[str, Any]]]) -> None:
+    """Raise what the first of the processes that failed has said."""
+    problems = [problem for future in over if (problem := future.exception()) is not None]
+    if problems:
+        raise problems[0]
+
+
 def _checked_cpu(core: int) -> int | None:
     """Return the CPU to pin to, None for -1; refuse one that this process may not use."""
-    from lab.hardware.affinity import refusal
+    from lab.hardware.affinity import refusal, settled
 
+    core = settled(core)
     if core == -1:
         return None
     if problem := refusal(core):

@@ -6,7 +6,7 @@ rival runs twice, and those two are compared with each other as well: what diffe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from lab.units import duration
 QUANTILES = (50, 90, 99, 99.9, 99.99, 99.999)
 # Below three rounds the interval covers the true ratio in half of all cases or less.
 COVERAGE_LEAST = 0.7
+LESS_IS_BETTER = ("ns", "per_command", "bytes")
 LEAST_NS = 1.0
 """What a time of 0 counts as in a ratio, unless the clock's step is known: whole nanoseconds."""
 
@@ -32,31 +33,47 @@ class Run:
         Whose process, and in which round, from 0.
     outcome
         ``readings``, ``digests`` (one a pass), ``cpu_share``, ``switches``.
+    work
+        Which of several works it did, each with a digest of its own; "" where there is but one.
     """
 
     rival: str
     round: int
     outcome: dict[str, Any]
+    work: str = ""
 
-    def reading(self, case: str) -> dict[str, Any] | None:
-        """Return the reading of a case, or None."""
-        return next((item for item in self.outcome["readings"] if item["case"] == case), None)
+    def reading(self, case: str, metric: str = "") -> dict[str, Any] | None:
+        """Return the reading of a case and a metric, by default the case's first, or None."""
+        for item in self.outcome["readings"]:
+            if item["case"] == case and metric in ("", item["metric"]):
+                return item
+        return None
 
 
-def measurements_of(runs: Sequence[Run], expected_digest: str) -> list[Measurement]:
-    """Return one measurement for each rival and case, in the order in which they were met."""
+def measurements_of(runs: Sequence[Run], expected: str | Mapping[str, str]) -> list[Measurement]:
+    """Return one measurement for each rival, case and metric, in the order they were met in.
+
+    Parameters
+    ----------
+    runs
+        The readings.
+    expected
+        The digest of right work, or one for each work by its name.
+    """
     found = []
     for rival in dict.fromkeys(run.rival for run in runs):
         own = [run for run in runs if run.rival == rival]
-        cases = dict.fromkeys(item["case"] for run in own for item in run.outcome["readings"])
-        found += [_measurement(rival, case, own, expected_digest) for case in cases]
+        kinds = dict.fromkeys(
+            (item["case"], item["metric"]) for run in own for item in run.outcome["readings"]
+        )
+        found += [_measurement(rival, case, metric, own, expected) for case, metric in kinds]
     return found
 
 
 def comparisons_of(
-    runs: Sequence[Run], main_case: str, least_ns: float = LEAST_NS
+    runs: Sequence[Run], main_case: str, least_ns: float = LEAST_NS, all_pairs: bool = False
 ) -> list[Comparison]:
-    """Return how the rivals compare.
+    """Return how the rivals compare, in the metric that stands first for a case.
 
     On the main case each rival with each that comes before it in the registry, on the others with
     the first only; and each rival with itself. What did nothing, a rate of 0, is not compared.
@@ -69,17 +86,20 @@ def comparisons_of(
         What the finding is about.
     least_ns
         The clock's step. A time of 0 is less than that, and counts as that.
+    all_pairs
+        Whether the other cases are treated as the main one is, noise included.
     """
     rivals = list(dict.fromkeys(run.rival for run in runs))
     cases = list(dict.fromkeys(item["case"] for run in runs for item in run.outcome["readings"]))
     cases.sort(key=lambda case: case != main_case)
     found = []
     for case in cases:
-        baselines = rivals if case == main_case else rivals[:1]
+        baselines = rivals if all_pairs or case == main_case else rivals[:1]
         for place, baseline in enumerate(baselines):
             for rival in rivals[place + 1 :]:
                 found.append(_comparison(rival, baseline, case, runs, least_ns))
-    found += [_comparison(rival, rival, main_case, runs, least_ns) for rival in rivals]
+    own = cases if all_pairs else [main_case]
+    found += [_comparison(rival, rival, case, runs, least_ns) for case in own for rival in rivals]
     return [comparison for comparison in found if comparison is not None]
 
 
@@ -98,14 +118,20 @@ def too_short(runs: Sequence[Run], least_ns: float) -> list[str]:
     ]
 
 
-def _measurement(rival: str, case: str, runs: Sequence[Run], expected: str) -> Measurement:
+def _measurement(
+    rival: str, case: str, metric: str, runs: Sequence[Run], expected: str | Mapping[str, str]
+) -> Measurement:
     """Return one rival's measurement on one case."""
-    readings = [reading for run in runs if (reading := run.reading(case)) is not None]
+    met = [(run, reading) for run in runs if (reading := run.reading(case, metric)) is not None]
+    readings = [reading for _, reading in met]
     values = [reading["value"] for reading in readings]
     interval = median_interval(values)
-    digests = [digest for run in runs for digest in run.outcome["digests"]]
-    wrong = [digest for digest in digests if digest != expected]
-    is_right = bool(digests) and not wrong  # work that was not checked is not right
+    # Where all do the same work a wrong digest anywhere condemns every number of the rival.
+    concerned = runs if isinstance(expected, str) else [run for run, _ in met]
+    right = {run.work: _digest_of(run.work, expected) for run in concerned}
+    done = [(digest, right[run.work]) for run in concerned for digest in run.outcome["digests"]]
+    wrong = [digest for digest, known in done if digest != known]
+    is_right = bool(done) and not wrong  # work that was not checked is not right
     times = [
         Histogram.from_hdr(reading["histogram"]) for reading in readings if "histogram" in reading
     ]
@@ -113,14 +139,15 @@ def _measurement(rival: str, case: str, runs: Sequence[Run], expected: str) -> M
     return Measurement(
         rival=rival,
         case=case,
-        metric=readings[0]["metric"],
+        metric=metric,
         unit=readings[0]["unit"],
+        at=readings[0].get("at"),
         median=interval.median,
         low=interval.low,
         high=interval.high,
         coverage=interval.coverage,
         runs=len(values),
-        digest=expected if is_right else "".join(wrong[:1]),
+        digest=next(iter(right.values())) if is_right else "".join(wrong[:1]),
         digest_ok=is_right,
         values=values,
         quantiles=_quantiles(merged) if merged else {},
@@ -128,6 +155,11 @@ def _measurement(rival: str, case: str, runs: Sequence[Run], expected: str) -> M
         histogram=merged.to_hdr() if merged else None,
         samples=sum(reading["samples"] for reading in readings),
     )
+
+
+def _digest_of(work: str, expected: str | Mapping[str, str]) -> str:
+    """Return the digest of right work; of work that nobody knows, one that nothing has."""
+    return expected if isinstance(expected, str) else expected.get(work, "unknown work")
 
 
 def _merged(times: Sequence[Histogram]) -> Histogram | None:
@@ -165,7 +197,7 @@ def _comparison(
     if not above or len(above) != len(below):
         return None  # one of the two met no command of that kind, or did nothing
     reading = next(found for run in runs if (found := run.reading(case)) is not None)
-    if reading["unit"] == "ns":  # of times, the smaller is the faster
+    if reading["unit"] in LESS_IS_BETTER:
         above, below = below, above
     noise = max(noise_floor(above), noise_floor(below))
     if rival == baseline:

@@ -85,6 +85,7 @@ def judge(
     problems = [problem for problem in found if problem is not None]
     remedies = dict.fromkeys(remedy for _, several in problems for remedy in several)
     main = [measurement for measurement in measurements if measurement.case == main_case]
+    main = [measurement for measurement in main if measurement.metric == main[0].metric]
     return Verdict(
         stable=not problems,
         reason="; ".join(reason for reason, _ in problems),

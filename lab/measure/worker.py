@@ -42,6 +42,7 @@ def main() -> None:
 
 def _perform(order: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
     """Run the task and add how much of the processor it had."""
+    from lab.hardware.affinity import allowed_cpus, current_cpu
     from lab.measure.shared import SharedArray
 
     module, name = order["where"].split(":")
@@ -52,6 +53,7 @@ def _perform(order: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any
     # Below one, something else ran on the task's CPU or it had to wait for a page.
     outcome["cpu_share"] = (time.process_time() - processor_s) / (time.perf_counter() - wall_s)
     outcome["switches"] = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+    outcome["allowed_cpus"], outcome["ended_on_cpu"] = allowed_cpus(), current_cpu()
     return outcome
 
 
