@@ -136,7 +136,7 @@ XLAB_FAR inline void refresh(const Places& s, Told& out, std::uint64_t slot, std
     const std::int32_t shown = std::min(terms.display_quantity, terms.reserve);
     order.quantity = shown;
     terms.reserve -= shown;
-    queue_up(s, slot, symbol, side, terms.price, shown);
+    stand(s, slot, symbol, side, terms.price, shown);
     tell(s, out, slot, event::REFRESHED, terms.price, shown, order_quantity(s, slot), 0);
 }
 
@@ -253,7 +253,7 @@ XLAB_FAR inline void rest_in_book(const Places& s, Told& out, std::uint64_t slot
     terms.reserve = total - shown;
     order.quantity = shown;
     order.rare = needs_terms(terms) ? 1 : 0;
-    queue_up(s, slot, symbol, side, price, shown);
+    stand(s, slot, symbol, side, price, shown);
     enlist(s, slot, symbol);
     if (shown < total && why == 0) why = reason::SLICED;
     if (why) tell(s, out, slot, event::RESTED, price, shown, total, why);
