@@ -1,7 +1,7 @@
 """The answer of every interview, in C++: std::map of std::list with an unordered_map.
 
-It is the compiled baseline that a structure of one's own has to beat: each price level is a node of
-a red-black tree, each order a node of a linked list, and a hash map leads from an order's id to both
+It is the compiled baseline that a structure of one's own has to beat: a price level is a node of a
+red-black tree, an order a node of a linked list, and a hash map leads from an order's id to both
 (``native/src/textbook.hpp``). Stops, icebergs, auctions and the like it rejects as UNSUPPORTED.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from engines.errors import BrokenInvariant
 from engines.intrinsics import HAS_CYCLE_COUNTER
-from engines.matching.api import Clock, MatchingEngine, check_arrays
+from engines.matching.api import Clock, MatchingEngine
 from engines.matching.native import _native
 from engines.matching.snapshots import require_plain
 from engines.messages import EVENT, LEVEL, ORDER, SYMBOL, Contents
@@ -43,7 +43,6 @@ class Textbook(MatchingEngine):
         self, commands: np.ndarray, events: np.ndarray, ticks: np.ndarray | None = None
     ) -> tuple[int, int]:
         """Take commands in order and write what happened; see ``MatchingEngine.submit``."""
-        check_arrays(commands, events, ticks)
         return self._engine.submit(commands, events, ticks, self._clock_code)
 
     def orders(self, symbol: int) -> np.ndarray:

@@ -19,33 +19,33 @@ enum class Access { read, write };
 template <class Record>
 class Records {
  public:
-  Records(nanobind::handle array, Access access) : access_(access) {
-    const int flags = PyBUF_ND | (access == Access::write ? PyBUF_WRITABLE : 0);
-    if (PyObject_GetBuffer(array.ptr(), &view_, flags) != 0) throw nanobind::python_error();
-    // A record at an odd address is undefined behaviour, and a file's view may well have one.
-    if (reinterpret_cast<std::uintptr_t>(view_.buf) % alignof(Record) != 0) {
-      aligned_.resize(size());
-      std::memcpy(aligned_.data(), view_.buf, size() * sizeof(Record));
+    Records(nanobind::handle array, Access access) : access_(access) {
+        const int flags = PyBUF_ND | (access == Access::write ? PyBUF_WRITABLE : 0);
+        if (PyObject_GetBuffer(array.ptr(), &view_, flags) != 0) throw nanobind::python_error();
+        // A record at an odd address is undefined behaviour, and a file's view may well have one.
+        if (reinterpret_cast<std::uintptr_t>(view_.buf) % alignof(Record) != 0) {
+            aligned_.resize(size());
+            std::memcpy(aligned_.data(), view_.buf, size() * sizeof(Record));
+        }
     }
-  }
 
-  ~Records() {
-    if (access_ == Access::write && !aligned_.empty())
-      std::memcpy(view_.buf, aligned_.data(), size() * sizeof(Record));
-    PyBuffer_Release(&view_);
-  }
+    ~Records() {
+        if (access_ == Access::write && !aligned_.empty())
+            std::memcpy(view_.buf, aligned_.data(), size() * sizeof(Record));
+        PyBuffer_Release(&view_);
+    }
 
-  Records(const Records&) = delete;
-  Records& operator=(const Records&) = delete;
+    Records(const Records&) = delete;
+    Records& operator=(const Records&) = delete;
 
-  Record* data() { return aligned_.empty() ? static_cast<Record*>(view_.buf) : aligned_.data(); }
-  bool is_row() const { return view_.ndim == 1; }
-  std::size_t size() const { return static_cast<std::size_t>(view_.len) / sizeof(Record); }
+    Record* data() { return aligned_.empty() ? static_cast<Record*>(view_.buf) : aligned_.data(); }
+    bool is_row() const { return view_.ndim == 1; }
+    std::size_t size() const { return static_cast<std::size_t>(view_.len) / sizeof(Record); }
 
  private:
-  Py_buffer view_{};
-  Access access_;
-  std::vector<Record> aligned_;
+    Py_buffer view_{};
+    Access access_;
+    std::vector<Record> aligned_;
 };
 
 }  // namespace xlab

@@ -24,7 +24,7 @@ struct Progress {
 };
 
 class Engine {
-  public:
+ public:
     Engine(std::size_t orders_max, std::size_t symbols)
         : orders_max_(orders_max), books_(symbols) {
         // A share for each book and never more than a million: a bucket costs memory at once.
@@ -78,7 +78,7 @@ class Engine {
 
     std::uint64_t last_sequence = 0;
 
-  private:
+ private:
     // -- what each command does ------------------------------------------------------------------
 
     void take(const Command& command) {

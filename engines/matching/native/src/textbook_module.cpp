@@ -3,9 +3,12 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 
+#include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <mutex>
+#include <utility>
 
+#include "batch.hpp"
 #include "buffers.hpp"
 #include "textbook.hpp"
 
@@ -14,9 +17,6 @@ namespace nb = nanobind;
 namespace xlab {
 namespace {
 
-using textbook::Book;
-using textbook::Engine;
-using textbook::Level;
 using textbook::Order;
 
 // ORDER and LEVEL of engines/messages.py: what an engine shows of itself.
@@ -39,17 +39,19 @@ OrderRecord record_of(const Order& order, std::size_t symbol) {
             static_cast<std::uint16_t>(symbol), order.side, 0};
 }
 
-std::pair<std::size_t, std::size_t> submit(Engine& engine, nb::handle commands, nb::handle events,
-                                           nb::handle ticks, int clock) {
-    Records<Command> given(commands, Access::read);
-    Records<Event> out(events, Access::write);
-    std::optional<Records<std::int64_t>> times;
-    if (!ticks.is_none()) times.emplace(ticks, Access::write);
-    std::int64_t* const timed = times ? times->data() : nullptr;
-    const nb::gil_scoped_release released;
-    const auto [taken, written] =
-        engine.submit(given.data(), given.size(), out.data(), out.size(), timed, clock);
-    return {taken, written};
+struct Textbook : textbook::Engine {
+    using Engine::Engine;
+    std::mutex in_use;
+};
+
+nb::tuple submit(Textbook& engine, nb::handle commands, nb::handle events, nb::handle ticks,
+                 int clock) {
+    const auto run = [&engine, clock](const Command* in, std::int64_t count, Event* out,
+                                      std::int64_t room, std::int64_t* times) -> Counts {
+        const auto [taken, written] = engine.submit(in, count, out, room, times, clock);
+        return {taken, written};
+    };
+    return submit_arrays(commands, events, ticks, engine.in_use, run);
 }
 
 template <class Levels>
@@ -59,12 +61,12 @@ OrderRecord* write_side(const Levels& levels, std::size_t symbol, OrderRecord* o
     return out;
 }
 
-std::size_t count_orders(const Engine& engine, std::size_t symbol) {
+std::size_t count_orders(const Textbook& engine, std::size_t symbol) {
     return engine.book(symbol).index.size();
 }
 
 // Writes the live orders of the symbols from `first` to before `last`.
-void write_orders(const Engine& engine, std::size_t first, std::size_t last, nb::handle array) {
+void write_orders(const Textbook& engine, std::size_t first, std::size_t last, nb::handle array) {
     Records<OrderRecord> records(array, Access::write);
     OrderRecord* out = records.data();
     for (std::size_t symbol = first; symbol < last; ++symbol) {
@@ -73,7 +75,7 @@ void write_orders(const Engine& engine, std::size_t first, std::size_t last, nb:
     }
 }
 
-bool write_order(const Engine& engine, std::size_t symbol, std::uint64_t id, nb::handle array) {
+bool write_order(const Textbook& engine, std::size_t symbol, std::uint64_t id, nb::handle array) {
     const auto& index = engine.book(symbol).index;
     const auto found = index.find(id);
     if (found == index.end()) return false;
@@ -82,7 +84,7 @@ bool write_order(const Engine& engine, std::size_t symbol, std::uint64_t id, nb:
     return true;
 }
 
-std::pair<std::size_t, std::size_t> count_levels(const Engine& engine, std::size_t symbol) {
+std::pair<std::size_t, std::size_t> count_levels(const Textbook& engine, std::size_t symbol) {
     return {engine.book(symbol).bids.size(), engine.book(symbol).asks.size()};
 }
 
@@ -96,26 +98,26 @@ void write_levels(const Levels& levels, nb::handle array) {
 }
 
 // Writes as many levels of each side as the arrays have room for.
-void write_depth(const Engine& engine, std::size_t symbol, nb::handle bids, nb::handle asks) {
+void write_depth(const Textbook& engine, std::size_t symbol, nb::handle bids, nb::handle asks) {
     write_levels(engine.book(symbol).bids, bids);
     write_levels(engine.book(symbol).asks, asks);
 }
 
-void write_last_prices(const Engine& engine, nb::handle array) {
+void write_last_prices(const Textbook& engine, nb::handle array) {
     Records<std::int32_t> prices(array, Access::write);
     for (std::size_t symbol = 0; symbol < prices.size(); ++symbol)
         prices.data()[symbol] = engine.book(symbol).last_price;
 }
 
-std::size_t count_undelivered(const Engine& engine) { return engine.undelivered().size(); }
+std::size_t count_undelivered(const Textbook& engine) { return engine.undelivered().size(); }
 
-void write_undelivered(const Engine& engine, nb::handle array) {
+void write_undelivered(const Textbook& engine, nb::handle array) {
     Records<Event> events(array, Access::write);
     Event* out = events.data();
     for (const Event& event : engine.undelivered()) *out++ = event;
 }
 
-void restore(Engine& engine, nb::handle orders, nb::handle last_prices, nb::handle undelivered,
+void restore(Textbook& engine, nb::handle orders, nb::handle last_prices, nb::handle undelivered,
              std::uint64_t last_sequence) {
     Records<OrderRecord> records(orders, Access::read);
     for (std::size_t place = 0; place < records.size(); ++place) {
@@ -136,7 +138,7 @@ void restore(Engine& engine, nb::handle orders, nb::handle last_prices, nb::hand
 
 void bind_textbook(nb::module_& module) {
     // The class of engines/matching/textbook.py looks at sizes and symbols before it calls these.
-    nb::class_<Engine>(module, "Textbook")
+    nb::class_<Textbook>(module, "Textbook", "The textbook's engine; see engines.matching.textbook.")
         .def(nb::init<std::size_t, std::size_t>())
         .def("submit", &submit, nb::arg(), nb::arg(), nb::arg().none(), nb::arg())
         .def("count_orders", &count_orders)
@@ -148,9 +150,9 @@ void bind_textbook(nb::module_& module) {
         .def("count_undelivered", &count_undelivered)
         .def("write_undelivered", &write_undelivered)
         .def("restore", &restore)
-        .def("problem", &Engine::problem)
-        .def_prop_ro("live", &Engine::live)
-        .def_ro("last_sequence", &Engine::last_sequence);
+        .def("problem", &Textbook::problem)
+        .def_prop_ro("live", &Textbook::live)
+        .def_ro("last_sequence", &Textbook::last_sequence);
 }
 
 }  // namespace xlab
