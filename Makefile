@@ -7,6 +7,8 @@ unexport PYTHONPATH PYTHONHOME
 
 python := .venv/bin/python
 pip := $(python) -m pip --disable-pip-version-check --no-input
+extension := engines/matching/extension.py
+cpp := $(shell find engines/matching/native -name '*.[ch]pp' -o -name '*.h' -o -name CMakeLists.txt)
 kernels := $(shell find engines lab/hardware lab/measure lab/workloads lab/warm.py -name '*.py' 2>/dev/null)
 
 # The stamp .venv/.installed holds the checkout's path. It goes first and comes back last, so what
@@ -21,10 +23,18 @@ ifneq ($(sound),yes)
 .venv/.installed: FORCE
 endif
 
+# The stamp .venv/.built holds what there was to build the engines in C++ with, or that they were
+# built. Where that has changed (a compiler has come, the extension has gone) they are built anew.
+# A CXX=… given to make is not in the environment of its own shell calls.
+given_cxx := $(if $(filter command,$(origin CXX)),CXX='$(CXX)')
+ifneq ($(shell $(given_cxx) $(python) -I $(extension) 2>/dev/null),$(shell cat .venv/.built 2>/dev/null))
+.venv/.built: FORCE
+endif
+
 help:
 	@echo "make lab     set up, then open JupyterLab on the start notebook"
 	@echo "make test    set up, then run the tests (ARGS='-k ladder' for some of them)"
-	@echo "make setup   make .venv from requirements.lock and compile the kernels"
+	@echo "make setup   make .venv from requirements.lock, build the C++, compile the kernels"
 	@echo "make soak    set up, then run the tests that take long"
 	@echo "make lint    set up, then ruff and mypy"
 	@echo "make lock    make requirements.lock anew from pyproject.toml"
@@ -50,7 +60,7 @@ lint: setup
 
 setup: .venv/.compiled
 
-.venv/.compiled: .venv/.installed $(kernels)
+.venv/.compiled: .venv/.built $(kernels)
 	@rm -f $@
 	@echo "[4/4] compiling the kernels into the cache (half a minute the first time)"
 	@$(python) -m lab.warm
@@ -62,13 +72,21 @@ setup: .venv/.compiled
 		$(choose_python); \
 		echo "[1/4] making .venv with $$chosen ($$("$$chosen" $(version) | cut -d' ' -f1))"; \
 		"$$chosen" -m venv --clear .venv; \
+		rm -rf .cache/native; \
 	fi
 	@echo "[2/4] installing the locked packages (a minute or two)"
 	@{ $(pip) install --require-hashes --only-binary :all: --progress-bar off \
 		-r requirements.lock || echo failed; } | { $(count_packages); }
-	@echo "[3/4] installing exchange-lab itself"
-	@$(pip) install --quiet --no-build-isolation --no-deps --no-index --editable .
 	@pwd -P > $@
+
+# Without a compiler this succeeds too, and the script says in a line what was left out and why.
+# CMake's files are kept apart by compiler, since it would go on with the one of the first time.
+.venv/.built: .venv/.installed $(cpp)
+	@rm -f $@
+	@echo "[3/4] installing exchange-lab itself, its engines in C++ built (half a minute)"
+	@$(pip) install --quiet --no-build-isolation --no-deps --no-index --editable . \
+		--config-settings=build-dir=".cache/native/{wheel_tag}-$$(echo "$$CXX" | cksum | cut -d' ' -f1)"
+	@$(python) -I $(extension) > $@
 
 # Leaves the name of a Python that can make an environment in $chosen.
 define choose_python

@@ -8,6 +8,7 @@
     ├── InputError         a file or a value from outside that is wrong (also a ValueError)
     │   └── FileError      … in a file, at a row and a field
     │       └── DamagedDay … of market data; holds what was read before (lab.workloads.day)
+    ├── MissingEngine      an engine that was not built here (also an ImportError)
     ├── MeasurementError   a measured process failed or gave no result (also a RuntimeError)
     └── BrokenInvariant    check() found a structure damaged: our own bug (also an AssertionError)
 
@@ -64,6 +65,10 @@ class FileError(InputError):
         if field is not None:
             place += f", {field}"
         super().__init__(f"{place}: {problem}")
+
+
+class MissingEngine(ExchangeLabError, ImportError):
+    """An engine was not built when the project was installed; the message says what to install."""
 
 
 class MeasurementError(ExchangeLabError, RuntimeError):

@@ -61,7 +61,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from engines.errors import CapacityError, InputError, LayoutError
+from engines.errors import CapacityError, InputError, LayoutError, MissingEngine
+from engines.matching.extension import what_is_missing
 from engines.matching.rules import events_max
 from engines.matching.snapshots import check_contents, parts_of
 from engines.messages import (
@@ -357,9 +358,16 @@ def check_arrays(commands: np.ndarray, events: np.ndarray, ticks: np.ndarray | N
         raise LayoutError("events is read-only; give an array of one's own")
     if len(events) == 0:
         raise LayoutError("events has no room at all; give it at least one record")
-    if ticks is not None and (ticks.dtype != np.int64 or len(ticks) < len(commands)):
+    if ticks is None:
+        return
+    if ticks.dtype != np.int64 or len(ticks) < len(commands):
         raise LayoutError(
             f"ticks must hold {len(commands)} int64, not {len(ticks)} {ticks.dtype}; make it longer"
+        )
+    if ticks.ndim != 1 or not ticks.flags.c_contiguous or not ticks.flags.writeable:
+        raise LayoutError(
+            f"ticks of shape {ticks.shape} is read-only or not one contiguous row; "
+            "give an array of one's own"
         )
 
 
@@ -376,6 +384,10 @@ class Implementation:
         m price levels.
     features
         What it can do.
+    where
+        ``module:class``.
+    in_cpp
+        Whether it is part of the C++ extension.
     """
 
     name: str
@@ -384,10 +396,25 @@ class Implementation:
     cancel: str
     best: str
     features: frozenset[Feature]
-    where: str  # module:class
+    where: str
+    in_cpp: bool = False
+
+    @property
+    def missing(self) -> str:
+        """Why it cannot be made here, and what to install, in one line; "" where it can."""
+        reason = what_is_missing() if self.in_cpp else ""
+        return reason and f"{self.name} is left out: {reason}"
 
     def create(self, orders: int, symbols: int = 1, **options: Any) -> MatchingEngine:
-        """Make an engine with room for ``orders`` live orders and ``symbols`` books."""
+        """Make an engine with room for ``orders`` live orders and ``symbols`` books.
+
+        Raises
+        ------
+        MissingEngine
+            It was not built here.
+        """
+        if self.missing:
+            raise MissingEngine(self.missing)
         module, class_name = self.where.split(":")
         make: Callable[..., MatchingEngine] = getattr(import_module(module), class_name)
         return make(orders=orders, symbols=symbols, **options)

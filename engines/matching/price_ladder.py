@@ -51,7 +51,7 @@ from engines.messages import (
 )
 
 _NO_TICKS = np.zeros(0, np.int64)
-_CLOCK_CODES = {Clock.CYCLES: 1, Clock.MONOTONIC_NS: 2}
+CLOCK_CODES = {Clock.CYCLES: 1, Clock.MONOTONIC_NS: 2}
 
 
 class PriceLadder(MatchingEngine):
@@ -130,7 +130,7 @@ class PriceLadder(MatchingEngine):
         if not commands.flags.writeable:
             commands = commands.copy()  # a kernel is compiled for one kind of array only
         times = _NO_TICKS if ticks is None else ticks
-        code = _CLOCK_CODES[self.clock]
+        code = CLOCK_CODES[self.clock]
         return ladder_kernels.submit(self._places, commands, events, times, code)
 
     def orders(self, symbol: int) -> np.ndarray:
