@@ -9,9 +9,8 @@ from engines.errors import BrokenInvariant
 from engines.matching import IMPLEMENTATIONS, Clock
 from engines.messages import COMMAND, EVENT, ORDER, CommandKind
 
-_native = pytest.importorskip(
-    "engines.matching.native._native", reason="the native engines were not built here"
-)
+missing = IMPLEMENTATIONS["textbook"].missing
+pytestmark = pytest.mark.skipif(bool(missing), reason=missing)
 ORDERS, SYMBOLS = 40, 3
 
 
