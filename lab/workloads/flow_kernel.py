@@ -10,8 +10,7 @@ generator knows which orders are live.
                                                     order is one lookup, freeing is a swap
     level  head ─► slot ─► slot ─► slot ◄─ tail     oldest first
 
-Integers only. Unsigned 64-bit numbers are kept apart from signed ones: Numba makes a float of their
-sum.
+Integers only, from ``random_stream``.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ import numpy as np
 from numba import njit
 
 from lab.workloads.order_flow import INTER_ARRIVAL_NS, WINDOW_WIDTHS
+from lab.workloads.random_stream import below, next_id, stream
 
 NODE = np.dtype(
     [
@@ -48,41 +48,9 @@ _SHIFT_MAX = 13_107
 # A resting order is 1..100 lots, 50.5 on average, a marketable one 100..200: it takes three makers.
 _LOTS = 100
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
-_U27, _U30, _U31, _U32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
-
-# Indexes into `words` (uint64) and `tally` (int64), the kernel's own variables.
-_RANDOM, _ID_COUNTER, _ID_KEY = 0, 1, 2
+_U32 = np.uint64(32)
+# Indexes into `tally` (int64), the kernel's own variables.
 _LIVE, _PEAK = 0, 1
-
-
-@njit(inline="always")
-def _mix(word):
-    """Scramble 64 bits one-to-one: the finaliser of splitmix64 (Steele, Lea, Flood 2014)."""
-    word = (word ^ (word >> _U30)) * _MIX_1
-    word = (word ^ (word >> _U27)) * _MIX_2
-    return word ^ (word >> _U31)
-
-
-@njit(inline="always")
-def _below(words, limit):
-    """Return a random int64 from 0 to ``limit - 1``, by multiply and shift."""
-    words[_RANDOM] += _GOLDEN
-    high = _mix(words[_RANDOM]) >> _U32
-    return np.int64((high * np.uint64(limit)) >> _U32)
-
-
-@njit(inline="always")
-def _next_id(words):
-    """Return a new order id: a counter scrambled one-to-one, so ids are sparse and never repeat."""
-    words[_ID_COUNTER] += np.uint64(1)
-    order_id = _mix(words[_ID_COUNTER] + words[_ID_KEY])
-    if order_id == np.uint64(0):
-        words[_ID_COUNTER] += np.uint64(1)
-        order_id = _mix(words[_ID_COUNTER] + words[_ID_KEY])
-    return order_id
 
 
 @njit
@@ -173,7 +141,7 @@ def _take(quantity, limit, symbol, side, book):
 @njit
 def _passive_level(words, side, symbol, doublings, best, levels):
     """Return a level that does not cross: a distance from the opposite best, dense near it."""
-    distance = _below(words, np.int64(1) << _below(words, doublings))
+    distance = below(words, np.int64(1) << below(words, doublings))
     middle = levels // 2
     if side == BUY:
         touch = best[symbol].ask if best[symbol].ask < levels else middle + 1
@@ -191,17 +159,17 @@ def _marketable_side(words, symbol, width, best, levels):
         return BUY
     drift = (best[symbol].bid + best[symbol].ask - levels) // 2
     threshold = 32_768 - drift * 16_384 // width
-    return BUY if _below(words, 65_536) < threshold else SELL
+    return BUY if below(words, 65_536) < threshold else SELL
 
 
 @njit
 def _choose(words, flow, live, target, capacity):
     """Return what the next command does."""
     if flow == ADD_ONLY:
-        return ADD if _below(words, 4) > 0 else TAKE
+        return ADD if below(words, 4) > 0 else TAKE
     shift = (live - target) * 131_072 // max(target, 1)
     shift = max(-_SHIFT_MAX, min(_SHIFT_MAX, shift))
-    draw = _below(words, 65_536)
+    draw = below(words, 65_536)
     if draw < _ADD_SHARE - shift:
         return ADD if live < capacity else CANCEL
     if draw < _ADD_SHARE + _CANCEL_SHARE:
@@ -228,7 +196,7 @@ def _write(record, sequence, kind, order_id, price, quantity, symbol, side, tif)
 def _cancel(record, sequence, words, book):
     """Cancel any live order, each with the same chance."""
     nodes, slots, _, _, tally = book
-    slot = slots[_below(words, tally[_LIVE])]
+    slot = slots[below(words, tally[_LIVE])]
     node = nodes[slot]
     _write(record, sequence, CANCEL_KIND, node.order_id, 0, 0, node.symbol, node.side, 0)
     _remove(slot, book)
@@ -245,7 +213,7 @@ def _cross(record, sequence, order_id, symbol, lowest_price, width, stays, words
         limit = min(best[symbol].ask + reach, levels - 1)
     else:
         limit = max(best[symbol].bid - reach, 0)
-    quantity = 1 + _below(words, _LOTS) if stays else _LOTS + _below(words, _LOTS + 1)
+    quantity = 1 + below(words, _LOTS) if stays else _LOTS + below(words, _LOTS + 1)
     tif = 0 if stays else IOC
     price = lowest_price + limit
     _write(record, sequence, NEW_KIND, order_id, price, quantity, symbol, side, tif)
@@ -261,14 +229,14 @@ def _add(record, sequence, order_id, symbol, lowest_price, doublings, words, boo
     """Send a passive order; at the window's edge it goes to the side that has room."""
     _, _, queues, best, tally = book
     levels = queues.shape[1]
-    side = _below(words, 2)
+    side = below(words, 2)
     level = _passive_level(words, side, symbol, doublings, best, levels)
     if best[symbol].ask == 0:
         side, level = SELL, 0
     elif best[symbol].bid == levels - 1:
         side, level = BUY, levels - 1
     level = max(0, min(levels - 1, level))
-    quantity = 1 + _below(words, _LOTS)
+    quantity = 1 + below(words, _LOTS)
     price = lowest_price + level
     _write(record, sequence, NEW_KIND, order_id, price, quantity, symbol, side, 0)
     _rest(order_id, quantity, level, symbol, side, book)
@@ -292,7 +260,7 @@ def _fill(records, actions, flow, preload, width, lowest_price, words, book):
             actions[index] = CANCEL
             continue
 
-        symbol, order_id = _below(words, symbols), _next_id(words)
+        symbol, order_id = below(words, symbols), next_id(words)
         empty = best[symbol].bid < 0 and best[symbol].ask == levels
         if action == TAKE and not empty:
             stays = flow == ADD_ONLY
@@ -319,8 +287,7 @@ def fill(
     queues = np.full((symbols, levels, 2), -1, np.int32).view(QUEUE)[..., 0]
     best = np.zeros(symbols, BEST)
     best["bid"], best["ask"] = -1, levels
-    # two streams from one seed, so that ids and choices do not walk in step
-    words = np.array([seed, 0, (seed ^ 0x5DEECE66D1234567) * int(_MIX_1) % 2**64], np.uint64)
+    words = stream(seed)
     tally = np.zeros(2, np.int64)
     book = (np.zeros(room, NODE), np.arange(room, dtype=np.int32), queues, best, tally)
     _fill(records, actions, flow, live_orders, width, price_centre - levels // 2, words, book)

@@ -44,8 +44,8 @@ def balanced() -> tuple[Flow, np.ndarray, list[int]]:
 
 def test_the_shares_are_those_promised(balanced):
     flow = balanced[0]
-    shares = np.bincount(flow.actions, minlength=3) / len(flow.commands)
-    assert dict(zip(ACTIONS, shares, strict=True)) == pytest.approx(
+    shares = np.bincount(flow.actions) / len(flow.commands)
+    assert dict(zip(ACTIONS[:3], shares, strict=True)) == pytest.approx(
         {"add": 0.55, "cancel": 0.40, "take": 0.05}, abs=0.01
     )
 
@@ -144,7 +144,7 @@ def test_an_empty_start_and_no_messages_are_allowed():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"flow": "calm"}, "no order flow 'calm'; choose one of balanced, add_only"),
+        ({"flow": "fast"}, "no order flow 'fast'; choose one of balanced, add_only"),
         ({"messages": -1}, "messages -1 is outside 0.."),
         ({"live_orders": 2**27}, "live_orders 134217728 is outside"),
         ({"seed": -1}, "seed -1 is outside"),
