@@ -22,7 +22,7 @@ from lab.experiments.matching_parameters import (
     in_order,
 )
 from lab.experiments.parameters import Control
-from lab.experiments.replay_check import ReplayReport, replayed, script_of
+from lab.experiments.replay_check import ReplayReport, recording_at, replayed
 from lab.measure.progress import Phase, Report
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ DayFile = Annotated[
     Control(),
 ]
 FormatName = Annotated[
-    Literal["lobster", "databento"], Field(description="Who wrote the file."), Control()
+    Literal["lobster", "databento", "itch", "dbn"],
+    Field(description="Who wrote the file."),
+    Control(),
 ]
 _PANEL_ENGINES = ["binary_heap", "price_ladder"]
 
@@ -60,13 +62,15 @@ def replay_file(
     check: bool,
     progress: Report | None = None,
     book: str | Path | None = None,
+    until_damage: bool = False,
 ) -> ReplayReport:
     """Run a recorded day through one engine.
 
     Parameters
     ----------
     path
-        The day: a LOBSTER message file, order book file or zip, or a Databento MBO file.
+        The day: a LOBSTER message file, order book file or zip, a Databento MBO file (CSV or DBN),
+        or an ITCH 5.0 file.
     format
         A name in ``lab.workloads.day.FORMATS``.
     engine
@@ -77,6 +81,9 @@ def replay_file(
         Told phase, rows done, rows in all, and what is being done.
     book
         The recorded book, where its name does not follow from that of the day.
+    until_damage
+        Whether to replay what stands before a damage, where a file is damaged or cut short; the
+        report's ``notes`` say so.
 
     Returns
     -------
@@ -90,8 +97,10 @@ def replay_file(
         The format or the engine is unknown, or there is no book to check against.
     """
     report = progress or _say_nothing
-    script = script_of(Path(path), format, Path(book) if book else None, check, report)
-    return replayed(script, Path(path), engine, check, report)
+    recording = recording_at(
+        *(Path(path), format, Path(book) if book else None, check, report, until_damage)
+    )
+    return replayed(recording, engine, check, report)
 
 
 def _say_nothing(phase: Phase, done: int, total: int, detail: str) -> None:

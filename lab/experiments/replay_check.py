@@ -1,5 +1,7 @@
 """A recorded day through one engine, its book held against the recorded book row by row.
 
+Where no book was recorded but the messages make one (ITCH), that book is meant, after each message.
+
 What is compared at a row: every level's price, quantity and, where the file says it, number of
 orders, on both sides, and that there is no level more. What is judged at an execution of a known
 queue: that the engine fills the very order that the exchange filled. Besides, every command must be
@@ -25,6 +27,7 @@ from engines.matching import IMPLEMENTATIONS, MatchingEngine
 from engines.messages import EVENT, CommandKind, EventKind, TimeInForce, event_kinds
 from lab.measure.progress import Report
 from lab.workloads.day import BookSide, format_named
+from lab.workloads.recorded import Recording, recording_of
 from lab.workloads.script import Script
 
 _EVENTS_ROOM = 65_536
@@ -59,6 +62,8 @@ class ReplayReport:
     passed
         Whether all is right that an engine can be blamed for: rows, fills, no rejects. An execution
         that the day itself holds against price-time priority counts in ``fifo_equal`` only.
+    notes
+        What of the day was left out, and why.
     """
 
     file: str
@@ -73,32 +78,64 @@ class ReplayReport:
     seconds: float = 0.0
     commands: int = 0
     passed: bool = True
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``lab replay --json`` prints."""
         fields = asdict(self)
-        for name in ("seconds", "commands", "passed"):
+        for name in ("seconds", "commands", "passed", "notes"):
             del fields[name]
         return fields
 
 
 @dataclass
 class Differences:
-    """Which rows are wrong, and the first thing that is."""
+    """Which rows of a part are wrong, how many were before it, and the first thing that was."""
 
+    title: str = "row"
     rows: set[int] = field(default_factory=set)
+    count: int = 0
     first_row: int | None = None
     first: str | None = None
+    _first_here: str | None = None
 
     def add(self, row: int, file_row: int, words: str) -> None:
-        """Take note of something wrong at a row of the book."""
+        """Take note of something wrong at a row of the part; -1 stands for one before it."""
         self.rows.add(row)
         if self.first_row is None or row < self.first_row:
-            self.first_row, self.first = row, f"row {file_row}: {words}"
+            self.first_row, self._first_here = row, f"{self.title} {file_row}: {words}"
+
+    def end_part(self, first_row: int) -> None:
+        """Count the rows of a part that are wrong, from the first that says something."""
+        self.count += sum(row < 0 or row >= first_row for row in self.rows)
+        self.first = self.first or self._first_here
+        self.rows, self.first_row, self._first_here = set(), None, None
 
 
 def script_of(path: Path, form: str, book: Path | None, check: bool, report: Report) -> Script:
-    """Read a day and turn it into commands; the last one read is kept for the next engine.
+    """Read a whole day as one script; the last one read is kept for the next engine.
+
+    Raises
+    ------
+    InputError
+        The format is unknown, a file is damaged, or ``check`` is asked for without a book.
+    """
+    recording = recording_at(path, form, book, check, report)
+    entry = format_named(form)
+    if not entry.stream:
+        return next(recording.parts(False))
+    return _function(entry.script)(_function(entry.reader)(path, book))
+
+
+def recording_at(
+    path: Path,
+    form: str,
+    book: Path | None,
+    check: bool,
+    report: Report,
+    until_damage: bool = False,
+) -> Recording:
+    """Return a day that can be played; the last one read is kept for the next engine.
 
     Raises
     ------
@@ -108,20 +145,21 @@ def script_of(path: Path, form: str, book: Path | None, check: bool, report: Rep
     format_named(form)
     report("starting", 0, 0, f"reading {path.name}")
     stamps = _stamps(path.parent) + (_stamps(book.parent) if book else ())
-    script = _read(path, form, book, stamps)
-    if check and not len(script.ends):
+    recording = _read(path, form, book, until_damage, stamps)
+    if check and not recording.rows:
         raise InputError(
             f"{path} has no recorded book beside it, so there is nothing to check against; "
             "put the book file beside it or leave --check out"
         )
-    return script
+    return recording
 
 
 @lru_cache(maxsize=1)
-def _read(path: Path, form: str, book: Path | None, stamps: tuple[Stamp, ...]) -> Script:
+def _read(
+    path: Path, form: str, book: Path | None, until_damage: bool, stamps: tuple[Stamp, ...]
+) -> Recording:
     """Read a day; ``stamps`` is there so that files that have changed are read again."""
-    entry = format_named(form)
-    return _function(entry.script)(_function(entry.reader)(path, book))
+    return recording_of(path, form, book, until_damage)
 
 
 def _function(where: str) -> Callable[..., Any]:
@@ -138,10 +176,8 @@ def _stamps(folder: Path) -> tuple[Stamp, ...]:
     return tuple(sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in files))
 
 
-def replayed(
-    script: Script, path: Path, engine_name: str, check: bool, report: Report
-) -> ReplayReport:
-    """Run a script through a new engine and return what was found.
+def replayed(recording: Recording, engine_name: str, check: bool, report: Report) -> ReplayReport:
+    """Run a recorded day through a new engine and return what was found.
 
     Raises
     ------
@@ -152,44 +188,73 @@ def replayed(
         names = ", ".join(IMPLEMENTATIONS)
         raise InputError(f"there is no engine {engine_name!r}; choose one of {names}")
     report("compiling", 0, 0, engine_name)
-    engine = IMPLEMENTATIONS[engine_name].create(orders=script.orders_max)
-    player = _Player(script, engine)
-    start_s = time.perf_counter()
-    if check:
-        player.play_and_compare(report)
-    player.play_to(len(script.commands))
-    filled = player.look_through()
-    if check:
-        player.compare_queues()
-    seconds = time.perf_counter() - start_s
+    engine = IMPLEMENTATIONS[engine_name].create(
+        orders=recording.orders_max, symbols=recording.symbols
+    )
+    player = _Player(recording.rows, engine)
+    first_rows = rows = known = filled = 0
+    for part in recording.parts(check):
+        player.take(part, check, report)
+        judged = part.fills["known"]
+        known, filled = known + int(judged.sum()), filled + int((judged & player.filled).sum())
+        rows, first_rows = rows + len(part.ends), first_rows + part.first_row
 
-    known = script.fills["known"]
-    rows = len(script.ends) - script.first_row
-    report("measuring", rows, rows, f"{engine_name} done")
-    wrong = sum(row >= script.first_row for row in player.differences.rows)
+    report("measuring", rows - first_rows, rows - first_rows, f"{engine_name} done")
+    checked = rows - first_rows if check else 0
+    differences = player.differences
     return ReplayReport(
-        file=str(path),
+        file=str(recording.path),
         engine=engine_name,
-        messages=script.messages,
-        rows_checked=rows if check else 0,
-        rows_equal=rows - wrong if check else 0,
-        fifo_checked=int(known.sum()) if check else 0,
-        fifo_equal=int((known & filled).sum()) if check else 0,
-        first_difference=player.differences.first if check else None,
+        messages=recording.messages,
+        rows_checked=checked,
+        rows_equal=max(checked - differences.count, 0),
+        fifo_checked=known if check else 0,
+        fifo_equal=filled if check else 0,
+        first_difference=differences.first if check else None,
         digest=engine.digest(),
-        seconds=seconds,
-        commands=len(script.commands),
-        passed=not (check and player.differences.rows),
+        seconds=player.seconds,
+        commands=recording.commands,
+        passed=not (check and differences.count),
+        notes=recording.notes,
     )
 
 
 class _Player:
     """Feeds an engine, keeps its events until they are looked through, compares rows."""
 
-    def __init__(self, script: Script, engine: MatchingEngine) -> None:
-        self.script, self.engine = script, engine
+    script: Script
+
+    def __init__(self, rows: int, engine: MatchingEngine) -> None:
+        self.engine, self.rows = engine, rows
         self.differences = Differences()
+        self.seconds = 0.0
+        self.filled = np.zeros(0, bool)
         self._events = np.zeros(_EVENTS_ROOM, EVENT)
+        self._rows_before = 0
+        self._last_file_row = 0
+        self._reported_s = 0.0
+        self._begin()
+
+    def take(self, script: Script, check: bool, report: Report) -> None:
+        """Play a part of the day; ``filled`` then says which of its fills the engine made."""
+        start_s = time.perf_counter()
+        self.script = script
+        self.differences.title = script.row_title
+        self._begin()
+        if check:
+            self.play_and_compare(report)
+        self.play_to(len(script.commands))
+        self.filled = self.look_through()
+        if check and script.queues is not None:
+            self.compare_queues(script.queues)
+        self.differences.end_part(script.first_row)
+        self._rows_before += len(script.ends)
+        if script.book is not None and len(script.book):
+            self._last_file_row = int(script.book.file_rows[-1])
+        self.seconds += time.perf_counter() - start_s
+
+    def _begin(self) -> None:
+        """Forget what a part before has left."""
         self._written = self._taken = 0
         self._trades: list[np.ndarray] = []
         self._rejects: list[np.ndarray] = []
@@ -209,26 +274,24 @@ class _Player:
                 return
 
     def play_and_compare(self, report: Report) -> None:
-        """Play the day, comparing the engine's depth with every recorded row."""
+        """Play a part, comparing the engine's depth with every row of the book."""
         script, book = self.script, self.script.book
         assert book is not None
-        levels, rows = book.levels, len(book)
+        levels = book.levels
         sides = (_expected(book.bids), _expected(book.asks))
         wanted = list(zip(script.bid_levels.tolist(), script.ask_levels.tolist(), strict=True))
-        reported_s = 0.0
+        symbols = [0] * len(book) if book.symbols is None else book.symbols.tolist()
         for row, end in enumerate(script.ends.tolist()):
-            if (
-                row % _ROWS_BETWEEN_LOOKS == 0
-                and time.perf_counter() - reported_s > _REPORT_EVERY_S
-            ):
-                report("measuring", row, rows, f"{self.engine.name}, row {row:,} of {rows:,}")
-                reported_s = time.perf_counter()
+            if row % _ROWS_BETWEEN_LOOKS == 0:
+                self._tell(row, report)
             self.play_to(end)
-            shown = self.engine.depth(0, levels)
+            shown = self.engine.depth(symbols[row], levels)
             for side in (0, 1):
                 if not _is_equal(shown[side], sides[side], row, wanted[row][side]):
                     words = _difference(shown[side], sides[side], row, wanted[row][side], side)
                     self.differences.add(row, int(book.file_rows[row]), words)
+        for row, words in script.flaws.items():
+            self.differences.add(row, int(book.file_rows[row]), words)
 
     def look_through(self) -> np.ndarray:
         """Judge all events: rejects and trades that should not be, fills; return who was filled."""
@@ -243,12 +306,22 @@ class _Player:
             self._blame(int(trade["sequence"]), "the engine trades where the exchange did not")
         return self._filled(trades)
 
-    def compare_queues(self) -> None:
-        """Compare every order that is live at the end, by priority."""
-        orders = self.engine.orders(0)
-        shown = list(zip(orders["order_id"].tolist(), orders["quantity"].tolist(), strict=True))
-        if shown != self.script.queues:
-            self._blame(len(self.script.commands), "the queues left are not those of the day")
+    def compare_queues(self, queues: np.ndarray) -> None:
+        """Compare every order that is live at the end, by symbol and priority."""
+        orders = self.engine.live_orders()
+        if len(orders) != len(queues) or not all(
+            np.array_equal(orders[name], queues[name])
+            for name in ("symbol", "order_id", "quantity")
+        ):
+            self._blame(self._sequence_at_end(), "the queues left are not those of the day")
+
+    def _tell(self, row: int, report: Report) -> None:
+        """Say four times a second how far it is."""
+        if time.perf_counter() - self._reported_s > _REPORT_EVERY_S:
+            done = self._rows_before + row
+            words = f"{self.engine.name}, row {done:,} of {self.rows:,}"
+            report("measuring", done, self.rows, words)
+            self._reported_s = time.perf_counter()
 
     def _filled(self, trades: np.ndarray) -> np.ndarray:
         """Return for each fill whether the engine made it, whole and with that maker only."""
@@ -272,13 +345,21 @@ class _Player:
         self._rejects.append(events[kinds == EventKind.REJECTED])
         self._written = 0
 
+    def _sequence_at_end(self) -> int:
+        """Return the sequence of the part's last command."""
+        commands = self.script.commands
+        return int(commands["sequence"][-1]) if len(commands) else 0
+
     def _blame(self, sequence: int, words: str) -> None:
         """Count the row that a command leads to as wrong."""
         ends, book = self.script.ends, self.script.book
-        row = int(np.searchsorted(ends, sequence, "left"))
-        if book is None or not len(book):
+        if book is None or not self.rows:
             return
-        row = min(row, len(book) - 1)
+        if not len(book):
+            self.differences.add(-1, self._last_file_row, words)
+            return
+        before = int(self.script.commands["sequence"][0]) - 1 if len(self.script.commands) else 0
+        row = min(int(np.searchsorted(ends, sequence - before, "left")), len(book) - 1)
         self.differences.add(row, int(book.file_rows[row]), words)
 
 

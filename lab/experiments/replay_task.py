@@ -16,12 +16,12 @@ from engines.errors import MeasurementError
 from lab.experiments.known_answers import answer_for
 from lab.experiments.matching_flow import say_how_timed
 from lab.experiments.matching_task import Say, latency, throughput
-from lab.experiments.replay_check import ACTION_NAMES, actions_of, replayed, script_of
+from lab.experiments.replay_check import ACTION_NAMES, actions_of, recording_at, replayed, script_of
 from lab.hardware.clock import calibrate
 from lab.measure.progress import Phase
 from lab.measure.runner import Bench, Task
 from lab.workloads.order_flow import Flow
-from lab.workloads.script import Script
+from lab.workloads.recorded import Recording
 
 
 def prepare_replay(
@@ -44,13 +44,16 @@ def prepare_replay(
     # what seeds the book is not part of the day
     seed = int(script.ends[0]) if script.first_row else 0
     preload, commands = script.commands[:seed], script.commands[seed:]
-    flow = Flow(day.name, preload, commands, actions_of(commands), script.orders_max, symbols=1)
+    flow = Flow(
+        *(day.name, preload, commands, actions_of(commands), script.orders_max, script.symbols)
+    )
     shared = {"preload": bench.share(preload), "commands": bench.share(commands)}
     room = {"orders": flow.orders_max, "symbols": flow.symbols}
     oracle = Task("lab.experiments.matching_task:expect", {"room": room}, shared)
     answer = answer_for(flow, lambda: bench.run(oracle, "the reference's answer"))
     bench.expect(answer["digest"])
-    bench.note(_checked(bench, script, day, engines[-1]))
+    recording = recording_at(day, form, None, False, report)
+    bench.note(_checked(bench, recording, engines[-1]))
     shared |= {"actions": bench.share(flow.actions)}
     clock = calibrate()
     say_how_timed(bench, clock, batch, len(commands))
@@ -66,12 +69,13 @@ def prepare_replay(
     return {engine: Task(where, known | {"engine": engine}, shared) for engine in engines}
 
 
-def _checked(bench: Bench, script: Script, day: Path, engine: str) -> str:
+def _checked(bench: Bench, recording: Recording, engine: str) -> str:
     """Hold an engine's book against the recorded one and say what was found."""
-    if not len(script.ends):
+    day = recording.path
+    if not recording.rows:
         return f"{day.name} has no recorded book beside it: timed, not checked."
     found = replayed(
-        script, day, engine, True, lambda phase, done, total, detail: bench.say("starting", detail)
+        recording, engine, True, lambda phase, done, total, detail: bench.say("starting", detail)
     )
     if not found.passed:
         raise MeasurementError(

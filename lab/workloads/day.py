@@ -1,7 +1,7 @@
 """A recorded day: an exchange's messages and, where it came with one, the book after each.
 
-The readers in ``lobster`` and ``databento`` make these. A day that is damaged is readable up to the
-damage: reading raises ``DamagedDay``, which holds what stands before it.
+The readers in ``lobster``, ``databento``, ``itch`` and ``dbn`` make these. A day that is damaged is
+readable up to the damage: reading raises ``DamagedDay``, which holds what stands before it.
 
 Prices are integer ticks of 0.0001 (a hundredth of a cent): real days hold quotes at 0.01 and at
 199,999.99, and both fit in 32 bits.
@@ -57,12 +57,15 @@ class BookRows:
         int64, shape (rows,): the index of the message that a row comes after, never falling.
     file_rows
         int64, shape (rows,): where each row stands in its file, counted from 1.
+    symbols
+        uint16, shape (rows,): whose book each row shows, or None where there is one symbol only.
     """
 
     bids: BookSide
     asks: BookSide
     after: np.ndarray
     file_rows: np.ndarray
+    symbols: np.ndarray | None = None
 
     @property
     def levels(self) -> int:
@@ -73,7 +76,10 @@ class BookRows:
         return len(self.after)
 
     def __getitem__(self, rows: slice) -> BookRows:
-        return BookRows(self.bids[rows], self.asks[rows], self.after[rows], self.file_rows[rows])
+        symbols = None if self.symbols is None else self.symbols[rows]
+        return BookRows(
+            *(self.bids[rows], self.asks[rows], self.after[rows], self.file_rows[rows], symbols)
+        )
 
 
 @dataclass(frozen=True)
@@ -129,12 +135,16 @@ class Format:
         ``module:function`` of ``read(path, book=None) -> Day``.
     script
         ``module:function`` of ``script(day) -> Script``.
+    stream
+        ``module:class`` of a ``recorded.Stream`` of (path, book), or nothing where a day of this
+        format is always read whole.
     """
 
     name: str
     summary: str
     reader: str
     script: str
+    stream: str = ""
 
 
 FORMATS: dict[str, Format] = {
@@ -151,6 +161,13 @@ FORMATS: dict[str, Format] = {
             "Databento: order-by-order CSV (MBO), with the book (MBP) beside it",
             "lab.workloads.databento:read",
             "lab.workloads.databento_script:script",
+        ),
+        Format(
+            "itch",
+            "NASDAQ TotalView-ITCH 5.0: every message of a day, plain or gzip, all symbols",
+            "lab.workloads.itch:read",
+            "lab.workloads.recorded:script_of_day",
+            "lab.workloads.itch:ItchFile",
         ),
     )
 }

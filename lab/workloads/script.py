@@ -10,7 +10,7 @@ gets the same commands in as few calls as the questions to it allow.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -28,6 +28,15 @@ FILL = np.dtype(
         ("quantity", "<i4"),
         ("known", "?"),  # the whole queue is known, so the order in it can be judged
         ("at_head", "?"),  # the maker is the oldest order at the best price
+    ]
+)
+QUEUED = np.dtype(
+    [
+        ("order_id", "<u8"),
+        ("price", "<i4"),
+        ("quantity", "<i4"),
+        ("symbol", "<u2"),
+        ("side", "u1"),
     ]
 )
 
@@ -52,12 +61,17 @@ class Script:
     fills
         ``FILL`` records, one for each execution that the day holds.
     queues
-        ``(order_id, quantity)`` of every order that is live at the end: bids from the best price
-        down, then asks from the best price up, in each level the oldest first.
-    orders_max
+        ``QUEUED`` records of every order that is live at the end: by symbol, bids from the best
+        price down, then asks from the best price up, in each level the oldest first. None where
+        more of the day follows.
+    orders_max, symbols
         Room that an engine needs.
     messages
         How many messages the day holds.
+    row_title
+        What a row is called: a row of a book file, or a message.
+    flaws
+        What is wrong with the day itself at a row, whatever an engine does.
     """
 
     commands: np.ndarray
@@ -67,9 +81,12 @@ class Script:
     ask_levels: np.ndarray
     first_row: int
     fills: np.ndarray
-    queues: list[tuple[int, int]]
+    queues: np.ndarray | None
     orders_max: int
     messages: int
+    symbols: int = 1
+    row_title: str = "row"
+    flaws: dict[int, str] = field(default_factory=dict)
 
 
 class Queues:
@@ -211,9 +228,9 @@ class ScriptWriter:
         commands = np.zeros(len(self._rows), COMMAND)
         fields = ("time_ns", "kind", "order_id", "price", "quantity", "side", "tif")
         columns = zip(*self._rows, strict=True) if self._rows else ()
-        for field, column in zip(fields, columns, strict=False):
+        for name, column in zip(fields, columns, strict=False):
             # named so: numpy would take ids on both sides of 2**63 for floats
-            commands[field] = np.array(column, COMMAND[field])
+            commands[name] = np.array(column, COMMAND[name])
         commands["sequence"] = np.arange(1, len(commands) + 1)
         levels = np.array(self._levels, np.int64).reshape(-1, 2)
         return Script(
@@ -224,10 +241,20 @@ class ScriptWriter:
             ask_levels=levels[:, 1],
             first_row=first_row,
             fills=np.array(self._fills, FILL),
-            queues=[order for side in self.sides for order in side.orders()],
+            queues=self._queues(),
             orders_max=self._live_max + 1,
             messages=messages,
         )
+
+    def _queues(self) -> np.ndarray:
+        """Return what is live now."""
+        live = [
+            (order_id, price, quantity, 0, side.side)
+            for side in self.sides
+            for price in side.prices()
+            for order_id, quantity in side.at[price].items()
+        ]
+        return np.array(live, QUEUED)
 
     def _lessen_queue(self, order_id: int, side: int, price: int, quantity: int) -> None:
         if self.sides[side].lessen(price, order_id, quantity):

@@ -210,8 +210,8 @@ def test_without_a_book_there_is_nothing_to_check_but_it_replays(csv_day):
 
 def test_what_was_called_wrongly_is_said(csv_day):
     messages, _ = csv_day
-    with pytest.raises(InputError, match="no format 'itch'; choose one of lobster, databento"):
-        replay_file(messages, "itch", "price_ladder", True)
+    with pytest.raises(InputError, match="no format 'tape'; choose one of lobster, databento"):
+        replay_file(messages, "tape", "price_ladder", True)
     with pytest.raises(InputError, match="no engine 'abacus'; choose one of reference"):
         replay_file(messages, "lobster", "abacus", True)
     messages.write_text(messages.read_text()[:-9])
