@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engines.matching import IMPLEMENTATIONS
+from engines.matching import IMPLEMENTATIONS, present
 from engines.messages import (
     COMMAND,
     EVENT,
@@ -288,11 +288,11 @@ def pytest_configure(config):
 
 
 def pytest_generate_tests(metafunc):
-    """Play a script to every engine of the registry that has all features that the test needs."""
+    """Play a script to every engine that is here and has all features that the test needs."""
     if "play" in metafunc.fixturenames:
         marks = metafunc.definition.iter_markers("needs")
         needed = {feature for mark in marks for feature in mark.args}
-        able = [name for name, entry in IMPLEMENTATIONS.items() if needed <= entry.features]
+        able = [name for name in present() if needed <= IMPLEMENTATIONS[name].features]
         metafunc.parametrize("play", able, indirect=True)
 
 
@@ -304,13 +304,19 @@ def play(request):
     play.repeat()
 
 
+@pytest.fixture(params=[name for name in ("price_ladder", "native") if name in present()])
+def ladder_type(request):
+    """Return the class of each engine that is a price ladder in a buffer."""
+    return type(IMPLEMENTATIONS[request.param].create(orders=1))
+
+
 @pytest.fixture
-def play_ladder():
+def play_ladder(ladder_type):
     """Return what makes plays to a price ladder of a given size; they are repeated afterwards."""
     plays = []
 
     def make(**sizes):
-        plays.append(_beside("scripts").Play("price_ladder", _drive, **sizes))
+        plays.append(_beside("scripts").Play(ladder_type.name, _drive, **sizes))
         return plays[-1]
 
     yield make

@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engines.matching import IMPLEMENTATIONS
-from engines.matching.price_ladder import PriceLadder
+from engines.matching import IMPLEMENTATIONS, Feature, present
 from engines.matching.rules import TURNS_MAX, events_max
 from engines.messages import (
     COMMAND,
@@ -26,7 +25,8 @@ from engines.messages import (
 )
 
 K = CommandKind
-NAMES = ["reference", "price_ladder"]
+NAMES = [name for name in present() if IMPLEMENTATIONS[name].features == frozenset(Feature)]
+LADDERS = NAMES[1:]  # what is held against the oracle
 AS_AT_FIRST = [
     dict(kind=K.MASS_CANCEL, symbol=65_535, side=2),
     dict(kind=K.STATE),
@@ -114,10 +114,13 @@ def test_owners_run_out_and_one_without_limits_gives_its_room_back(drive, name):
 
 
 @pytest.mark.parametrize("pages", [1, 2, 5, 12])
-def test_pages_run_out_and_the_ladder_stays_whole(drive, full_flows, told_book, pages):
+@pytest.mark.parametrize("name", LADDERS)
+def test_pages_run_out_and_the_ladder_stays_whole(drive, full_flows, told_book, name, pages):
     """No other engine has pages, so it is held against the book that its events tell."""
     market = full_flows.Market(symbols=2, spread=400, centre=2_000, orders=80)
-    ladder = PriceLadder(market.orders, market.symbols, pages=pages, owners=market.owners + 1)
+    ladder = IMPLEMENTATIONS[name].create(
+        market.orders, market.symbols, pages=pages, owners=market.owners + 1
+    )
     flow, told, reasons = full_flows.Flow(pages, market), told_book.ToldBook(), []
     for _ in range(100):
         events = drive(ladder, flow.stretch(ladder.contents(), 40), room=7)
@@ -148,9 +151,12 @@ def turns_of(events):
 
 
 @pytest.mark.parametrize("orders", [5, 12, 25])
-def test_turns_run_out_and_no_command_takes_more(drive, full_flows, orders):
+@pytest.mark.parametrize("name", LADDERS)
+def test_turns_run_out_and_no_command_takes_more(drive, full_flows, name, orders):
     market = full_flows.MARKETS["icebergs of many turns"]._replace(orders=orders)
-    oracle, ladder = (IMPLEMENTATIONS[name].create(orders=orders, owners=5) for name in NAMES)
+    oracle, ladder = (
+        IMPLEMENTATIONS[made].create(orders=orders, owners=5) for made in ("reference", name)
+    )
     flow, most, cut = full_flows.Flow(orders, market), 0, 0
     for _ in range(150):
         commands = flow.stretch(oracle.contents(), 40)
@@ -164,10 +170,12 @@ def test_turns_run_out_and_no_command_takes_more(drive, full_flows, orders):
     assert most == TURNS_MAX
 
 
-def test_a_buffer_of_one_event_makes_all_the_others_wait(drive, full_flows):
+@pytest.mark.parametrize("name", LADDERS)
+def test_a_buffer_of_one_event_makes_all_the_others_wait(drive, full_flows, name):
     market = full_flows.Market(symbols=2, orders=40)
     oracle, ladder = (
-        IMPLEMENTATIONS[name].create(market.orders, market.symbols, owners=5) for name in NAMES
+        IMPLEMENTATIONS[made].create(market.orders, market.symbols, owners=5)
+        for made in ("reference", name)
     )
     flow, waited = full_flows.Flow(1, market), 0
     for _ in range(60):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from engines.errors import CapacityError, InputError, LayoutError
-from engines.matching import IMPLEMENTATIONS, Clock, Feature
+from engines.matching import IMPLEMENTATIONS, Clock, Feature, present
 from engines.messages import (
     COMMAND,
     EVENT,
@@ -46,9 +46,10 @@ POST_ONLY, REPRICE, ALL_OR_NONE = Flag.POST_ONLY, Flag.REPRICE, Flag.ALL_OR_NONE
 PLAIN = frozenset(
     [Feature.LIMIT, Feature.MARKET, Feature.IOC, Feature.CANCEL, Feature.REDUCE, Feature.REPLACE]
 )
-# the engines that have all features, and those that have the plain ones only
-WHOLE = ["reference", "price_ladder"]
-LIMITED = [name for name in IMPLEMENTATIONS if name not in WHOLE]
+# the engines that have all features, and those that have the plain ones only; of both, what is here
+ALL_FEATURES = ["reference", "price_ladder", "native"]
+WHOLE = [name for name in present() if name in ALL_FEATURES]
+LIMITED = [name for name in present() if name not in ALL_FEATURES]
 OWNER = 7
 ID_MAX = 2**64 - 1
 
@@ -158,7 +159,7 @@ class Desk:
         assert [(event.kind, event.reason) for event in said] == [(EventKind.REJECTED, reason)]
 
 
-@pytest.fixture(params=IMPLEMENTATIONS)
+@pytest.fixture(params=present())
 def name(request):
     """Return the name of each engine of the registry."""
     return request.param
@@ -179,10 +180,10 @@ def test_the_reference_comes_first_and_every_engine_knows_its_name(name):
     assert implementation.name == name == implementation.create(orders=1).name
 
 
-def test_every_engine_has_the_plain_features_and_two_have_all():
+def test_every_engine_has_the_plain_features_and_some_have_all():
     features = {name: implementation.features for name, implementation in IMPLEMENTATIONS.items()}
-    assert [name for name in features if features[name] == frozenset(Feature)] == WHOLE
-    assert {name: features[name] for name in LIMITED} == dict.fromkeys(LIMITED, PLAIN)
+    assert [name for name in features if features[name] == frozenset(Feature)] == ALL_FEATURES
+    assert {features[name] for name in features if name not in ALL_FEATURES} == {PLAIN}
 
 
 @pytest.mark.parametrize("sizes", [(0, 1), (-1, 1), (2**26 + 1, 1), (1, 0), (1, 65_536)])

@@ -1,4 +1,4 @@
-"""Long random flows with every order rule: the oracle, the ladder and a book told by the events.
+"""Long random flows with every order rule: the oracle, the ladders and a book told by the events.
 
 Also the hit table: which rules these flows have reached, for each type, time in force and state.
 `make soak` runs ten million commands (two processes) and writes the table to
@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from engines.errors import BrokenInvariant
-from engines.matching import IMPLEMENTATIONS
+from engines.matching import IMPLEMENTATIONS, Feature, present
 
 PIECE, STRETCH = 50_000, 40
 SLICE = 3_500  # commands of a piece in CI
@@ -24,7 +24,7 @@ SLICES = 36  # pieces in CI, two of each market
 LOOK = 25  # stretches between two looks at invariants and at the told book
 SOAK_TESTS, SOAK_PIECES = 20, 10  # of PIECE commands: ten million
 TABLE = Path(__file__).resolve().parents[2] / ".cache" / "hit_table.txt"
-NAMES = ("reference", "price_ladder")
+NAMES = [name for name in present() if IMPLEMENTATIONS[name].features == frozenset(Feature)]
 
 
 def create(name, market):
@@ -34,7 +34,7 @@ def create(name, market):
 
 
 def run_piece(number, count, drive, full_flows, told_book, hit_table):
-    """Put one piece through both engines and return its hit table.
+    """Put one piece through all engines and return its hit table.
 
     A difference is cut down to the fewest commands that show it.
     """
@@ -42,32 +42,33 @@ def run_piece(number, count, drive, full_flows, told_book, hit_table):
     market = markets[number % len(markets)]
     flow, table, told = full_flows.Flow(number, market), hit_table.HitTable(), told_book.ToldBook()
     table.reset(market.symbols)
-    oracle, ladder = (create(name, market) for name in NAMES)
+    engines = [create(name, market) for name in NAMES]
     given = []
     for start in range(0, count, STRETCH):
-        contents = oracle.contents()
-        if contents.digest() != ladder.digest():
+        contents = engines[0].contents()
+        if any(contents.digest() != engine.digest() for engine in engines[1:]):
             fail(number, market, given, drive, "the books differ")
         given.append(flow.stretch(contents, min(STRETCH, count - start)))
         room = 1 + number % 97
-        expected, actual = (drive(engine, given[-1], room=room) for engine in (oracle, ladder))
-        if expected.tobytes() != actual.tobytes():
+        expected, *told_by = (drive(engine, given[-1], room=room) for engine in engines)
+        if any(expected.tobytes() != actual.tobytes() for actual in told_by):
             fail(number, market, given, drive, "the events differ")
         table.add(given[-1], expected)
         told.feed(expected)
         if start // STRETCH % LOOK == 0:
-            look(oracle, ladder, told, market.symbols)
-    look(oracle, ladder, told, market.symbols)
+            look(engines, told, market.symbols)
+    look(engines, told, market.symbols)
     assert table.impossible() == []
     return table
 
 
-def look(oracle, ladder, told, symbols) -> None:
-    """Look at all invariants, and at the book as the events tell it."""
-    oracle.check()
-    ladder.check()
+def look(engines, told, symbols) -> None:
+    """Look at all invariants, and at the books as the events tell them."""
     told.assert_conserved()
-    told.assert_equals(ladder, symbols)
+    for engine in engines:
+        engine.check()
+    for engine in engines[1:]:
+        told.assert_equals(engine, symbols)
 
 
 def fail(number, market, given, drive, what) -> None:
@@ -83,13 +84,14 @@ def fail(number, market, given, drive, what) -> None:
 
 def differs(market, drive, commands) -> bool:
     """Return whether the engines tell or hold different things after some commands."""
-    oracle, ladder = (create(name, market) for name in NAMES)
+    engines = [create(name, market) for name in NAMES]
     try:
-        same = drive(oracle, commands).tobytes() == drive(ladder, commands).tobytes()
-        ladder.check()
+        told = {drive(engine, commands).tobytes() for engine in engines}
+        for engine in engines:
+            engine.check()
     except (BrokenInvariant, AssertionError):
         return True
-    return not same or oracle.digest() != ladder.digest()
+    return len(told) > 1 or len({engine.digest() for engine in engines}) > 1
 
 
 def shrunk(commands, differs, tries=400):
@@ -138,7 +140,7 @@ def piece(drive, full_flows, told_book, hit_table):
 
 
 @pytest.mark.parametrize("number", range(SLICES))
-def test_oracle_and_ladder_agree_over_a_slice(number, piece, hits):
+def test_oracle_and_ladders_agree_over_a_slice(number, piece, hits):
     hits.merge(piece(number, SLICE))
 
 
@@ -149,11 +151,12 @@ def reach_each_cell(drive, hit_table, directed_flows, told_book, hits) -> list:
     for title, cell, flow in to_each_cell(hit_table, directed_flows):
         commands, told = directed_flows.records_of(flow), told_book.ToldBook(strict=True)
         engines = [IMPLEMENTATIONS[name].create(**room) for name in NAMES]
-        expected, actual = (drive(engine, commands) for engine in engines)
-        assert expected.tobytes() == actual.tobytes(), f"{title} {cell}: {flow}"
-        assert engines[0].digest() == engines[1].digest(), f"{title} {cell}: {flow}"
+        expected, *told_by = (drive(engine, commands) for engine in engines)
+        for name, actual, engine in zip(NAMES[1:], told_by, engines[1:], strict=True):
+            assert expected.tobytes() == actual.tobytes(), f"{name}, {title} {cell}: {flow}"
+            assert engines[0].digest() == engine.digest(), f"{name}, {title} {cell}: {flow}"
         told.feed(expected)
-        look(*engines, told, room["symbols"])
+        look(engines, told, room["symbols"])
         table = hit_table.HitTable()
         table.reset(room["symbols"])
         table.add(commands, expected)
@@ -203,7 +206,7 @@ def _run_numbered(number):
 
 @pytest.mark.soak
 @pytest.mark.parametrize("half_million", range(SOAK_TESTS))
-def test_oracle_and_ladder_agree_over_ten_million_commands(half_million, piece, hits):
+def test_oracle_and_ladders_agree_over_ten_million_commands(half_million, piece, hits):
     for orders, commands in run_in_two_processes(1_000 + SOAK_PIECES * half_million, piece):
         hits.orders += orders
         hits.commands += commands

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from engines.matching import IMPLEMENTATIONS
-from engines.matching.price_ladder import PriceLadder
+from engines.matching import IMPLEMENTATIONS, Feature, present
 from engines.matching.rules import NS_A_DAY, events_max
 from engines.messages import COMMAND, EVENT, CommandKind, EventKind, Reason, event_kinds
 
 ORDERS, SYMBOLS, OWNERS = 6, 2, 3
-NAMES = ["reference", "price_ladder"]
+NAMES = [name for name in present() if IMPLEMENTATIONS[name].features == frozenset(Feature)]
+LADDERS = NAMES[1:]  # each is held against the oracle, and continues the buffer of the others
 
 K = CommandKind
 KINDS = [K.NEW] * 20 + [K.CANCEL, K.REDUCE, K.REPLACE, K.REPLACE, K.REPLACE]
@@ -195,9 +195,9 @@ def assert_same(expected, actual, commands) -> None:
         pytest.fail(f"events differ at {commands.view(Commands)!r}")
 
 
-def step_by_step(flow, drive, told_book):
+def step_by_step(name, flow, drive, told_book):
     """Both engines take each command alone; their events, books and a told book agree after it."""
-    oracle, ladder = create("reference"), create("price_ladder")
+    oracle, ladder = create("reference"), create(name)
     told = told_book.ToldBook(strict=True)
     for command in np.split(plain(flow), len(flow)):
         expected, actual = drive(oracle, command, room=16), drive(ladder, command, room=16)
@@ -217,17 +217,19 @@ def step_by_step(flow, drive, told_book):
             assert oracle.detail(*named) == ladder.detail(*named)
 
 
+@pytest.mark.parametrize("name", LADDERS)
 @in_ci
 @given(flow=FLOWS)
-def test_events_and_books_agree_after_each_command(drive, told_book, flow):
-    step_by_step(flow, drive, told_book)
+def test_events_and_books_agree_after_each_command(drive, told_book, name, flow):
+    step_by_step(name, flow, drive, told_book)
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("name", LADDERS)
 @in_soak
 @given(flow=FLOWS)
-def test_events_and_books_agree_after_each_command_at_length(drive, told_book, flow):
-    step_by_step(flow, drive, told_book)
+def test_events_and_books_agree_after_each_command_at_length(drive, told_book, name, flow):
+    step_by_step(name, flow, drive, told_book)
 
 
 @in_ci
@@ -244,26 +246,28 @@ def test_any_batches_and_any_events_buffers_give_the_same_bytes(drive, flow, roo
 
 def moved(name, engine, move):
     """Return an engine that goes on where this one stands, and its name."""
-    if move % 4 == 1:  # the other kind
-        name = NAMES[1 - NAMES.index(name)]
+    if move % 4 == 1:  # another kind
+        name = NAMES[(NAMES.index(name) + 1) % len(NAMES)]
     if move % 4 in (1, 2):
         other = create(name)
         other.load(engine.save())
         return name, other
-    if move % 4 == 3 and name == "price_ladder":
-        return name, PriceLadder.attach(engine.buffer.copy())
+    if move % 4 == 3 and name in LADDERS:
+        name = LADDERS[(LADDERS.index(name) + 1) % len(LADDERS)]
+        return name, type(create(name)).attach(engine.buffer.copy())
     return name, engine
 
 
+@pytest.mark.parametrize("name", LADDERS)
 @in_ci
 @given(flow=FLOWS, room=st.integers(1, 4), moves=MOVES)
-def test_a_state_moves_between_any_two_calls(drive, flow, room, moves):
-    """Saved and loaded, into the other engine too, or its buffer copied; with events that wait."""
+def test_a_state_moves_between_any_two_calls(drive, name, flow, room, moves):
+    """Saved and loaded, into another engine too, or its buffer continued; with events that wait."""
     flow = plain(flow)
     oracle = create("reference")
     expected = drive(oracle, flow)
     actual, taken, call = [], 0, 0
-    name, engine = NAMES[1], create(NAMES[1])
+    engine = create(name)
     while taken < len(flow) or len(engine.undelivered()):
         events = np.full(room * EVENT.itemsize, 0xA5, np.uint8).view(EVENT)
         count, written = engine.submit(flow[taken : taken + 3], events)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engines.matching.price_ladder import PriceLadder
+from engines.matching import IMPLEMENTATIONS, present
 from engines.messages import (
     ALL_SYMBOLS,
     COMMAND,
@@ -32,8 +32,19 @@ ALONE = dict(mass_cancels=0.0, states=0.0, kills=0.0)
 WORD = 2**64 - 1
 
 
+LADDERS = [name for name in ("price_ladder", "native") if name in present()]
+ENGINE = LADDERS[0]
+
+
+@pytest.fixture(autouse=True, params=LADDERS)
+def engine(request, monkeypatch):
+    """Every test is of each ladder in turn."""
+    monkeypatch.setitem(globals(), "ENGINE", request.param)
+
+
 def create(market, **options):
-    return PriceLadder(market.orders, market.symbols, owners=market.owners + 1, **options)
+    sizes = dict(orders=market.orders, symbols=market.symbols, owners=market.owners + 1)
+    return IMPLEMENTATIONS[ENGINE].create(**sizes, **options)
 
 
 def made(flow, drive, market, change=None):
@@ -270,7 +281,7 @@ UNINVOLVED = {
 @pytest.mark.parametrize("title", UNINVOLVED)
 def test_plain_flows_give_the_same_events_on_every_path(drive, random_commands, title):
     """A flow of plain orders takes the short path in the ladder; with this it takes another."""
-    lean, full = (PriceLadder(orders=orders, symbols=1) for orders in (150, 151))
+    lean, full = (IMPLEMENTATIONS[ENGINE].create(orders=orders) for orders in (150, 151))
     first = np.zeros(1, COMMAND)
     for field, value in UNINVOLVED[title].items():
         first[field] = value

@@ -1,4 +1,4 @@
-"""What only the price ladder promises: a buffer that lives and moves anywhere, sparse pages."""
+"""What only the price ladders promise: a buffer that lives and moves anywhere, sparse pages."""
 
 import copy
 import subprocess
@@ -49,18 +49,18 @@ def spread_prices(count, seed=1):
 
 
 @pytest.mark.parametrize("side", Side)
-def test_levels_come_in_order_over_the_whole_range_of_prices(side):
+def test_levels_come_in_order_over_the_whole_range_of_prices(ladder_type, side):
     prices = spread_prices(400)
-    ladder = PriceLadder(orders=1000)
+    ladder = ladder_type(orders=1000)
     submitted(ladder, orders_at(np.random.default_rng(2).permutation(prices), side))
     levels = ladder.depth(0, levels=1000)[side]["price"]
     assert levels.tolist() == sorted(prices.tolist(), reverse=side == Side.BUY)
 
 
 @pytest.mark.parametrize("side", Side)
-def test_taking_away_the_best_finds_the_next_one_down_to_the_last(side):
+def test_taking_away_the_best_finds_the_next_one_down_to_the_last(ladder_type, side):
     prices = spread_prices(200)
-    ladder = PriceLadder(orders=1000)
+    ladder = ladder_type(orders=1000)
     submitted(ladder, orders_at(prices, side))
     ranked = sorted(range(len(prices)), key=lambda i: prices[i], reverse=side == Side.BUY)
     for place, order in enumerate(ranked):
@@ -71,14 +71,14 @@ def test_taking_away_the_best_finds_the_next_one_down_to_the_last(side):
         assert best == [prices[i] for i in ranked[place + 1 : place + 2]]
 
 
-def test_memory_follows_the_orders_and_not_the_range_of_prices():
-    ladder = PriceLadder(orders=1000)
+def test_memory_follows_the_orders_and_not_the_range_of_prices(ladder_type):
+    ladder = ladder_type(orders=1000)
     submitted(ladder, orders_at(np.array([1, PRICE_MAX])))
     assert ladder._sections.header[0]["live_pages"] == 2
 
 
-def test_slots_are_used_again_last_in_first_out():
-    ladder = PriceLadder(orders=10)
+def test_slots_are_used_again_last_in_first_out(ladder_type):
+    ladder = ladder_type(orders=10)
     submitted(ladder, orders_at([100, 101, 102]))
     for order_id in (1, 3):
         cancel = np.zeros(1, COMMAND)
@@ -88,8 +88,8 @@ def test_slots_are_used_again_last_in_first_out():
     assert ladder._sections.orders[3]["order_id"] == 4
 
 
-def test_a_book_out_of_pages_rejects_and_stays_whole():
-    ladder = PriceLadder(orders=100, pages=3)
+def test_a_book_out_of_pages_rejects_and_stays_whole(ladder_type):
+    ladder = ladder_type(orders=100, pages=3)
     events = submitted(ladder, orders_at([64 * n for n in range(1, 6)]))
     rejected = events[event_kinds(events) == EventKind.REJECTED]
     assert rejected["reason"].tolist() == [Reason.BOOK_FULL] * 2
@@ -100,9 +100,9 @@ def test_a_book_out_of_pages_rejects_and_stays_whole():
     assert ladder.order(0, 1)["price"] == 64
 
 
-def test_both_sides_may_stand_on_one_tick():
+def test_both_sides_may_stand_on_one_tick(ladder_type):
     """In a call: sides are told apart by their pages and never by their prices."""
-    ladder = PriceLadder(orders=10, symbols=2)
+    ladder = ladder_type(orders=10, symbols=2)
     state = np.zeros(1, COMMAND)
     state["kind"], state["order_type"] = CommandKind.STATE, TradingState.OPENING_CALL
     submitted(ladder, state)
@@ -113,14 +113,14 @@ def test_both_sides_may_stand_on_one_tick():
     assert ladder.orders(0)["order_id"].tolist() == [1, 2, 4, 3]
 
 
-def test_the_buffer_may_move_between_any_two_calls():
+def test_the_buffer_may_move_between_any_two_calls(ladder_type):
     commands = orders_at(spread_prices(60))
-    still = PriceLadder(orders=200)
-    moving = PriceLadder(orders=200)
+    still = ladder_type(orders=200)
+    moving = ladder_type(orders=200)
     for command in np.split(commands, len(commands)):
         expected, actual = submitted(still, command), submitted(moving, command)
         assert actual.tobytes() == expected.tobytes()
-        moving = PriceLadder.attach(moving.buffer.copy())
+        moving = ladder_type.attach(moving.buffer.copy())
     assert moving.digest() == still.digest()
 
 
@@ -142,8 +142,8 @@ def test_a_mapped_file_is_continued_by_another_process(tmp_path):
     assert done.stdout.strip() == ladder.digest()
 
 
-def test_a_symbol_has_an_even_version_that_grows_with_each_command():
-    ladder = PriceLadder(orders=10, symbols=3)
+def test_a_symbol_has_an_even_version_that_grows_with_each_command(ladder_type):
+    ladder = ladder_type(orders=10, symbols=3)
     submitted(ladder, orders_at([5, 6, 7], symbol=1))
     assert ladder._sections.books["version"].tolist() == [0, 6, 0]
 
@@ -179,8 +179,8 @@ def test_what_cannot_be_is_refused_with_its_reason(make, error):
         ("books", "version", 0, 3),
     ],
 )
-def test_check_finds_damage(section, field, index, value):
-    ladder = PriceLadder(orders=10)
+def test_check_finds_damage(ladder_type, section, field, index, value):
+    ladder = ladder_type(orders=10)
     submitted(ladder, orders_at([100, 100, 101]))
     getattr(ladder._sections, section)[field][index] = value
     with pytest.raises(BrokenInvariant, match="not so, that"):
@@ -192,18 +192,20 @@ def test_a_ladder_of_many_symbols_has_room_for_no_more_than_its_directory_can_na
     assert 3 * PAGES_MAX < 2**21
 
 
-def test_a_copy_is_a_book_of_its_own():
-    ladder = PriceLadder(orders=10)
+def test_a_copy_is_a_book_of_its_own(ladder_type):
+    ladder = ladder_type(orders=10)
     submitted(ladder, orders_at([100]))
     copied = copy.deepcopy(ladder)
     submitted(copied, orders_at([101], first_id=2))
     assert [len(book.orders(0)) for book in (ladder, copied)] == [1, 2]
 
 
-def test_a_snapshot_that_needs_more_pages_than_there_are_is_refused_before_anything_is_written():
-    wide = PriceLadder(orders=50)
+def test_a_snapshot_that_needs_more_pages_than_there_are_is_refused_before_anything_is_written(
+    ladder_type,
+):
+    wide = ladder_type(orders=50)
     submitted(wide, orders_at([64 * n for n in range(1, 51)]))
-    narrow = PriceLadder(orders=100, pages=2)
+    narrow = ladder_type(orders=100, pages=2)
     with pytest.raises(CapacityError, match="50 pages"):
         narrow.load(wide.save())
     assert len(narrow.live_orders()) == 0
@@ -212,16 +214,16 @@ def test_a_snapshot_that_needs_more_pages_than_there_are_is_refused_before_anyth
 @pytest.mark.parametrize(
     ("section", "field"), [("books", "version"), ("header", "directory_version")]
 )
-def test_a_book_whose_writer_ended_in_a_command_is_refused(section, field):
-    ladder = PriceLadder(orders=10)
+def test_a_book_whose_writer_ended_in_a_command_is_refused(ladder_type, section, field):
+    ladder = ladder_type(orders=10)
     submitted(ladder, orders_at([100]))
     getattr(ladder._sections, section)[field] += 1
     with pytest.raises(LayoutError, match="middle of a command"):
-        PriceLadder.attach(ladder.buffer)
+        ladder_type.attach(ladder.buffer)
 
 
-def test_the_directory_tells_when_it_was_written():
-    ladder = PriceLadder(orders=10)
+def test_the_directory_tells_when_it_was_written(ladder_type):
+    ladder = ladder_type(orders=10)
     version = ladder._sections.header["directory_version"]
     submitted(ladder, orders_at([100]))
     first = int(version[0])
@@ -229,11 +231,11 @@ def test_the_directory_tells_when_it_was_written():
     assert first > 0 and first % 2 == 0 and version[0] == first
 
 
-def test_a_read_only_buffer_is_refused():
-    buffer = PriceLadder(orders=10).buffer
+def test_a_read_only_buffer_is_refused(ladder_type):
+    buffer = ladder_type(orders=10).buffer
     buffer.flags.writeable = False
     with pytest.raises(LayoutError, match="read-only"):
-        PriceLadder.attach(buffer)
+        ladder_type.attach(buffer)
 
 
 # -- few pages, of 64 prices each, and stops that move ---------------------------------------------

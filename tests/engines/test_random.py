@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engines.matching import IMPLEMENTATIONS, Feature
+from engines.matching import IMPLEMENTATIONS, Feature, present
 from engines.messages import COMMAND, LAST_BIT, CommandKind, EventKind, Reason, event_kinds
 
 ORDERS, SYMBOLS = 8, 2
-NAMES = list(IMPLEMENTATIONS)
+NAMES = present()
 RIVALS = [name for name in NAMES if name != "reference"]
 LIMITED = [name for name in NAMES if IMPLEMENTATIONS[name].features != frozenset(Feature)]
 

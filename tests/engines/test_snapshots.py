@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engines.errors import LayoutError
-from engines.matching import IMPLEMENTATIONS
+from engines.matching import IMPLEMENTATIONS, Feature, present
 from engines.messages import (
     BAND,
     COMMAND,
@@ -26,7 +26,7 @@ from engines.messages import (
 )
 
 K = CommandKind
-NAMES = ["reference", "price_ladder"]
+NAMES = [name for name in present() if IMPLEMENTATIONS[name].features == frozenset(Feature)]
 ICEBERG, TRAILING, STOP, OF_THE_DAY, WHOLE_STOP, WHOLE, TWIN, PLAIN, POST = range(9, 18)
 BOOK = [
     dict(order_id=1, price=1000, side=1, quantity=1),
