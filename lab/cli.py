@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from engines.errors import ExchangeLabError, InputError, MeasurementError
+from engines.errors import ExchangeLabError, InputError, MeasurementError, MissingEngine
 from lab.experiments import EXPERIMENTS, Experiment
 from lab.options import Experiments
 from lab.terminal import print_json, table
@@ -157,6 +157,8 @@ def list_(as_json: bool) -> None:
     print()
     engines = [(e.name, e.add, e.cancel, e.best, e.summary) for e in IMPLEMENTATIONS.values()]
     print(table(("engine", "add", "cancel", "next best", "what it is"), engines))
+    for missing in filter(None, (e.missing for e in IMPLEMENTATIONS.values())):
+        print(missing)
     print()
     print(
         table(("order flow", "what it is"), [(flow.name, flow.summary) for flow in FLOWS.values()])
@@ -175,6 +177,7 @@ def _engine(entry: Any) -> dict[str, Any]:
         "cancel": entry.cancel,
         "best": entry.best,
         "features": sorted(entry.features),
+        "missing": entry.missing,
     }
 
 
@@ -275,12 +278,12 @@ def replay(file: str, form: str, book: str | None, engine: str, check: bool, as_
     Example
       lab replay mbo.csv --format databento --engine price_ladder --check
     """
-    from engines.matching import IMPLEMENTATIONS
+    from engines.matching import present
     from lab.experiments.replay import replay_file
     from lab.measure.progress import reporter
     from lab.summaries import replay_text
 
-    names = list(IMPLEMENTATIONS) if engine == "all" else [_engine_named(engine)]
+    names = present() if engine == "all" else [_engine_named(engine)]
     report = reporter()
     try:
         replays = [replay_file(file, form, name, check, report, book) for name in names]
@@ -301,12 +304,14 @@ def replay(file: str, form: str, book: str | None, engine: str, check: bool, as_
 
 
 def _engine_named(name: str) -> str:
-    """Return the name of an engine that there is."""
+    """Return the name of an engine that there is and that can be made here."""
     from difflib import get_close_matches
 
     from engines.matching import IMPLEMENTATIONS
 
     if name in IMPLEMENTATIONS:
+        if missing := IMPLEMENTATIONS[name].missing:
+            raise MissingEngine(missing)
         return name
     near = get_close_matches(name, IMPLEMENTATIONS, n=1)
     remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(IMPLEMENTATIONS)}"

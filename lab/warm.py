@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engines.matching import IMPLEMENTATIONS  # and names the cache folder
+from engines.matching import IMPLEMENTATIONS, present  # and names the cache folder
 
 if TYPE_CHECKING:
     from lab.workloads.order_flow import Flow
@@ -38,7 +38,7 @@ def groups() -> dict[str, Callable[[], None]]:
         "files": _warm_files,
         "recorder": _warm_recorder,
     }
-    return parts | {name: partial(_warm_engine, name) for name in IMPLEMENTATIONS}
+    return parts | {name: partial(_warm_engine, name) for name in present()}
 
 
 def _flow(name: str = "balanced") -> Flow:

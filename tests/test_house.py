@@ -164,7 +164,8 @@ class TestSeats:
         for name, entry in door.IMPLEMENTATIONS.items():
             assert entry.name == name
             module, rival = entry.where.split(":")
-            assert hasattr(importlib.import_module(module), rival)
+            if not getattr(entry, "missing", ""):
+                assert hasattr(importlib.import_module(module), rival)
         assert (room / "api.py").is_file()
 
     def test_every_rival_has_a_look(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import lab
 from engines.errors import InputError
-from engines.matching import IMPLEMENTATIONS, Feature
+from engines.matching import IMPLEMENTATIONS, Feature, present
 from engines.messages import COMMAND, EVENT, EventKind, Reason, event_kinds
 from lab.books.auction import auction, curves, verdicts
 from lab.books.book import BOOK, INCOMING, STOP, named
@@ -27,12 +27,12 @@ from lab.workloads.order_flow import generate
 SAMPLE = Path(__file__).parents[2] / "data/samples/XLAB_2026-01-02_34200000_57600000_10.zip"
 RICH = [
     name
-    for name, entry in IMPLEMENTATIONS.items()
+    for name in present()
     if {Feature.ICEBERG, Feature.STOP, Feature.STATES, Feature.SELF_TRADE_PREVENTION}
-    <= entry.features
+    <= IMPLEMENTATIONS[name].features
 ]
 
-every_engine = pytest.mark.parametrize("engine", IMPLEMENTATIONS)
+every_engine = pytest.mark.parametrize("engine", present())
 every_rich_engine = pytest.mark.parametrize("engine", RICH)
 
 SWEEP = "sell 30 at 101, sell 20 at 101, sell 50 at 102, sell 40 at 104, buy 40 at 99"
