@@ -5,6 +5,8 @@ experiment             question
 =====================  ====================================================================
 matching_throughput    How many commands a second does each structure of an order book take?
 matching_latency       Which structure answers a command fastest, and how bad is its tail?
+matching_scaling       How does throughput hold as a book grows: orders, symbols, price width?
+matching_sharding      How much faster is an exchange whose symbols are spread over cores?
 replay                 How fast does each engine run a recorded day, and is its book right?
 =====================  ====================================================================
 
@@ -26,7 +28,7 @@ from engines.errors import InputError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-_ENGINES = ["reference", "sorted_array", "binary_heap", "price_ladder"]
+_TWO = ["binary_heap", "price_ladder"]  # one in plain Python, one compiled: for a smoke run
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,9 @@ EXPERIMENTS: dict[str, Experiment] = {
             "lab.experiments.matching_throughput:matching_throughput",
             {
                 "smoke": dict(
-                    engines=_ENGINES, messages=2_000, live_orders=500, rounds=1, seconds=0.02
+                    engines="all", messages=2_000, live_orders=500, rounds=1, seconds=0.02
                 ),
-                "full": dict(engines=_ENGINES, messages=100_000, rounds=7, seconds=1.0),
+                "full": dict(engines="fast", messages=2_000_000, rounds=7, seconds=1.0, core=-2),
             },
         ),
         Experiment(
@@ -125,11 +127,55 @@ EXPERIMENTS: dict[str, Experiment] = {
             "lab.experiments.matching_latency:matching_latency",
             {
                 "smoke": dict(
-                    engines=_ENGINES, messages=2_000, live_orders=500, rounds=1, seconds=0.02
+                    engines="all", messages=2_000, live_orders=500, rounds=1, seconds=0.02
                 ),
                 "full": dict(
-                    engines=_ENGINES, messages=50_000, live_orders=50_000, rounds=7, seconds=1.0
+                    engines="all",
+                    messages=50_000,
+                    live_orders=50_000,
+                    rounds=7,
+                    seconds=1.0,
+                    core=-2,
                 ),
+            },
+        ),
+        Experiment(
+            "matching_scaling",
+            "How does throughput hold as a book grows: live orders, symbols, price width?",
+            "the same commands in batches at several points of an axis, and what books take up",
+            "matching",
+            "lab.experiments.matching_scaling:matching_scaling",
+            {
+                "smoke": dict(
+                    engines=_TWO,
+                    messages=1_000,
+                    lowest=100,
+                    highest=400,
+                    points=2,
+                    rounds=1,
+                    seconds=0.02,
+                ),
+                "full": dict(
+                    engines="fast", messages=200_000, highest=0, rounds=4, seconds=0.5, core=-2
+                ),
+            },
+        ),
+        Experiment(
+            "matching_sharding",
+            "How much faster is an exchange whose symbols are spread over cores?",
+            "the same symbols in one engine, then over more and more, each with a core of its own",
+            "matching",
+            "lab.experiments.matching_sharding:matching_sharding",
+            {
+                "smoke": dict(
+                    engines="all",
+                    messages=2_000,
+                    live_orders=500,
+                    rounds=1,
+                    seconds=0.02,
+                    symbols=8,
+                ),
+                "full": dict(engines="fast", messages=1_000_000, rounds=7, seconds=1.0),
             },
         ),
         Experiment(
@@ -139,8 +185,8 @@ EXPERIMENTS: dict[str, Experiment] = {
             "matching",
             "lab.experiments.replay:replay",
             {
-                "smoke": dict(engines=_ENGINES, rounds=1, seconds=0.02),
-                "full": dict(engines=_ENGINES, rounds=7, seconds=1.0),
+                "smoke": dict(engines="all", rounds=1, seconds=0.02),
+                "full": dict(engines="all", rounds=7, seconds=1.0),
             },
         ),
     )

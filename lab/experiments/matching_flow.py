@@ -5,15 +5,19 @@ Also what a run costs, so that a panel can say how long it will take.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engines.errors import InputError
+from engines.matching import IMPLEMENTATIONS
 from lab.experiments.known_answers import answer_for
+from lab.experiments.matching_task import REUSED_EVENTS
 from lab.hardware.clock import Clock
 from lab.measure.runner import Bench, Task
 from lab.measure.shared import SharedArray
-from lab.workloads.order_flow import Flow, generate
+from lab.measure.tally import Run
+from lab.workloads.order_flow import FLOWS, Flow, generate
 
 _TASKS = "lab.experiments.matching_task"
 
@@ -28,11 +32,14 @@ class Prepared:
         The flow, of which ``shared`` holds the arrays.
     events
         How many events a right engine writes.
+    answer
+        The digest of all of them and of the book in the end.
     """
 
     flow: Flow
     shared: dict[str, SharedArray]
     events: int
+    answer: str
 
     @property
     def room(self) -> dict[str, int]:
@@ -46,17 +53,86 @@ class Prepared:
 
 
 def prepare(
-    bench: Bench, flow: str, messages: int, live_orders: int, seed: int, symbols: int
+    bench: Bench,
+    flow: str,
+    messages: int,
+    live_orders: int,
+    seed: int,
+    symbols: int,
+    work: str = "",
+    **shape: Any,
 ) -> Prepared:
-    """Generate a flow, share it, and have the oracle say what every engine must do with it."""
+    """Generate a flow, share it, and have the oracle say what every engine must do with it.
+
+    Parameters
+    ----------
+    bench
+        What it is shared with; expects the oracle's digest from now on.
+    flow, messages, live_orders, seed, symbols, shape
+        As ``lab.workloads.order_flow.generate`` takes them.
+    work
+        The work's name, where the bench measures several.
+    """
     bench.say("starting", f"making {messages:,} commands")
-    made = generate(flow, messages, live_orders, seed, symbols)
+    made = generate(flow, messages, live_orders, seed, symbols, **shape)
+    return shared_with(bench, made, work)
+
+
+def shared_with(bench: Bench, made: Flow, work: str = "") -> Prepared:
+    """Share a flow, and have the oracle say what every engine must do with it."""
     shared = {"preload": bench.share(made.preload), "commands": bench.share(made.commands)}
     room = {"orders": made.orders_max, "symbols": made.symbols}
     question = Task(f"{_TASKS}:expect", {"room": room}, shared)
     answer = answer_for(made, lambda: bench.run(question, "the reference's answer"))
-    bench.expect(answer["digest"])
-    return Prepared(made, shared, answer["events"])
+    bench.expect(answer["digest"], work)
+    return Prepared(made, shared, answer["events"], answer["digest"])
+
+
+def able(bench: Bench, engines: Iterable[str], flow: str) -> list[str]:
+    """Return the engines that can carry out a flow, in the order of the registry; note the others.
+
+    Raises
+    ------
+    InputError
+        None of them can, or one cannot be made on this machine.
+    """
+    needed = FLOWS[flow].features
+    chosen = sorted(engines, key=list(IMPLEMENTATIONS).index)
+    for name in chosen:
+        if missing := getattr(IMPLEMENTATIONS[name], "missing", ""):
+            raise InputError(missing)
+    lacking = {name: needed - IMPLEMENTATIONS[name].features for name in chosen}
+    able_ones = [name for name in chosen if not lacking[name]]
+    if not able_ones:
+        can = [name for name, entry in IMPLEMENTATIONS.items() if needed <= entry.features]
+        raise InputError(f"no chosen engine can carry out {flow}; choose from {', '.join(can)}")
+    for name in chosen:
+        if lacking[name]:
+            words = ", ".join(sorted(map(str, lacking[name])))
+            bench.note(f"{name} is left out: {flow} needs what it does not have ({words}).")
+    return able_ones
+
+
+def say_what_is_timed(bench: Bench, batch: int) -> None:
+    """Note what the rates of the task ``throughput`` hold and what they do not."""
+    bench.note(
+        f"Timed: all commands of a pass, handed over in calls of {batch:,}, each engine writing "
+        f"its 64-byte events into one buffer of {REUSED_EVENTS:,} that is in memory and used "
+        "again by every call. Not timed: filling the book before, and one more pass in each "
+        "process, run the same way, whose events and book are held against the reference's; each "
+        "timed pass must write as many events and leave the same book."
+    )
+
+
+def say_what_is_counted(bench: Bench) -> None:
+    """Note why the processor counted nothing, if so."""
+    reasons = dict.fromkeys(_reasons(bench.runs))
+    for reason in filter(None, reasons):
+        bench.note(f"No cycles, instructions or misses a command: {reason}.")
+
+
+def _reasons(runs: Iterable[Run]) -> list[str]:
+    return [run.outcome.get("no_counters", "") for run in runs]
 
 
 def say_how_timed(bench: Bench, clock: Clock, batch: int, messages: int) -> None:
@@ -97,17 +173,21 @@ _ORDER_US = {
     "sorted_array": (3.7, 0.055),
     "binary_heap": (3.1, 0.0),
     "price_ladder": (1.2, 0.0),
+    "native": (0.5, 0.0),
+    "textbook": (0.5, 0.003),
 }
 _COMMAND_US = {
     "reference": (10.0, 1.0),
     "sorted_array": (0.4, 0.21),
     "binary_heap": (2.5, 0.015),
     "price_ladder": (0.05, 0.0015),
+    "native": (0.05, 0.001),
+    "textbook": (0.2, 0.005),
 }
 _PLAIN_PYTHON = ("reference", "binary_heap")
 
 
-def estimate(parameters: Mapping[str, Any], kinds_of_pass: int) -> float:
+def estimate(parameters: Mapping[str, Any], kinds_of_pass: int, checked_passes: int = 0) -> float:
     """Return about how many seconds a run takes on a machine that does nothing else.
 
     Parameters
@@ -117,22 +197,44 @@ def estimate(parameters: Mapping[str, Any], kinds_of_pass: int) -> float:
     kinds_of_pass
         How many kinds of pass a process makes; each has its share of the time, and at least one
         pass. Where there are several, one is of calls of one command.
+    checked_passes
+        How many passes a process makes before it measures.
     """
-    answer_s = _START_S + _fresh_seconds("reference", parameters)
-    total_s = _SET_UP_S + answer_s + _commands_seconds("reference", parameters)
-    for engine in parameters["engines"]:
-        process_s = _process_seconds(engine, parameters, kinds_of_pass)
-        total_s += 2 * parameters["rounds"] * process_s
-    return total_s
+    return (
+        _SET_UP_S
+        + answer_seconds(parameters)
+        + rounds_seconds(parameters, kinds_of_pass, checked_passes)
+    )
 
 
-def _process_seconds(engine: str, parameters: Mapping[str, Any], kinds_of_pass: int) -> float:
+def answer_seconds(parameters: Mapping[str, Any]) -> float:
+    """Return what the oracle's answer costs the first time."""
+    passes_s = _fresh_seconds("reference", parameters) + _commands_seconds("reference", parameters)
+    return _START_S + passes_s
+
+
+def rounds_seconds(
+    parameters: Mapping[str, Any], kinds_of_pass: int, checked_passes: int = 0
+) -> float:
+    """Return what all measured processes of a run on one flow cost."""
+    return sum(
+        2
+        * parameters["rounds"]
+        * _process_seconds(engine, parameters, kinds_of_pass, checked_passes)
+        for engine in parameters["engines"]
+    )
+
+
+def _process_seconds(
+    engine: str, parameters: Mapping[str, Any], kinds_of_pass: int, checked_passes: int
+) -> float:
     """Return what one measured process costs from its start to its end."""
     budget_s = parameters["seconds"]
     fresh_s = _fresh_seconds(engine, parameters)
-    passes_s = kinds_of_pass * (fresh_s + _commands_seconds(engine, parameters))
+    pass_s = fresh_s + _commands_seconds(engine, parameters)
+    passes_s = kinds_of_pass * pass_s
     # The pass that the budget ends in is run to its end.
-    total_s = _START_S + max(passes_s, budget_s + passes_s / 2)
+    total_s = _START_S + checked_passes * pass_s + max(passes_s, budget_s + passes_s / 2)
     if fresh_s < _WARM_SHARE * budget_s:  # else the first preload has warmed it up
         total_s += _WARM_SHARE * budget_s + fresh_s
     if kinds_of_pass > 1:

@@ -3,30 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+import engines.matching
 from engines.matching import IMPLEMENTATIONS
 from lab.experiments.parameters import Control
-from lab.hardware.affinity import refusal
+from lab.hardware.affinity import refusal, settled
+from lab.workloads.order_flow import FLOWS
+
+# A command of theirs takes longer the more orders live; at 50,000 a pass of 2 million is minutes.
+_SLOW = ("reference", "sorted_array")
+
+
+def present() -> list[str]:
+    """Return the engines that can be made here, in the order of the registry."""
+    return list(getattr(engines.matching, "present", lambda: IMPLEMENTATIONS)())
+
+
+def fast() -> list[str]:
+    """Return those of them that millions of commands can be measured with."""
+    return [name for name in present() if name not in _SLOW]
 
 
 def _usable(core: int) -> int:
     """Refuse a CPU that this process may not use, before anything is prepared for it."""
-    if core != -1 and (problem := refusal(core)):
+    if settled(core) != -1 and (problem := refusal(settled(core))):
         raise ValueError(problem)
     return core
 
 
-FlowName = Annotated[
-    Literal["balanced", "add_only"],
-    Field(
-        description="How orders come: balanced keeps the book at its size with adds, cancels and "
-        "trades; add_only is the naive benchmark, a book that only grows."
-    ),
-    Control(),
-]
+def _by_word(names: Any) -> Any:
+    """Put the engines in place of the words ``all`` and ``fast``."""
+    meant = {"all": present(), "fast": fast()}
+    is_word = isinstance(names, list) and len(names) == 1
+    return meant.get(names[0], names) if is_word else names
+
+
+if TYPE_CHECKING:
+    FlowName = str  # which names there are is known when it runs
+else:
+    FlowName = Annotated[
+        Literal[tuple(FLOWS)],
+        Field(
+            description="How orders come: balanced keeps the book at its size with adds, cancels "
+            "and trades; add_only is the naive benchmark, a book that only grows; the others "
+            "follow a market (lab list says how)."
+        ),
+        Control(),
+    ]
 Messages = Annotated[
     int,
     Field(ge=100, le=5_000_000, description="Commands in one measured pass."),
@@ -41,12 +67,16 @@ LiveOrders = Annotated[
 ]
 Symbols = Annotated[
     int,
-    Field(ge=1, le=1_000, description="Order books that share the commands."),
+    Field(ge=1, le=10_000, description="Order books that share the commands."),
     Control(unit="books", scale="log"),
 ]
 Engines = Annotated[
     list[str],
-    Field(description="The engines to compare, each also with itself."),
+    Field(
+        description="The engines to compare, each also with itself; all means those that can be "
+        "made here, fast leaves out the two that take minutes."
+    ),
+    BeforeValidator(_by_word),
     Control(choices=tuple(IMPLEMENTATIONS)),
 ]
 Batch = Annotated[
@@ -60,7 +90,11 @@ Batch = Annotated[
 ]
 Core = Annotated[
     int,
-    Field(ge=-1, le=1023, description="The CPU to pin to; -1 leaves the choice to the kernel."),
+    Field(
+        ge=-2,
+        le=1023,
+        description="The CPU to pin to; -1 leaves the choice to the kernel, -2 takes the last one.",
+    ),
     AfterValidator(_usable),
     Control(group="Machine"),
 ]

@@ -1,8 +1,9 @@
-"""What a measured process does with a matching engine: passes over one flow, timed, then checked.
+"""What a measured process does with a matching engine: passes over one flow, timed and checked.
 
 ``expect``, ``throughput`` and ``latency`` are tasks of ``lab.measure.worker``. A pass starts with a
 new engine that takes the preload; that, the first touch of memory and the digests lie outside what
-is timed.
+is timed. ``throughput`` writes its events into one small buffer again and again, as an exchange
+does that sends them on; so it takes the digest of all of them in a pass of its own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 
 from engines.matching import IMPLEMENTATIONS, Clock, MatchingEngine
 from engines.messages import COMMAND, EVENT
+from lab.hardware.counters import Counters, open_counters
 from lab.hardware.memory import prefaulted_array
 from lab.measure.histogram import COUNTERS, Histogram
 
@@ -29,6 +31,7 @@ _CHUNK = 1_000  # commands a call where no time is taken
 _PASSES_MAX = 1_000
 _CALLS_MAX = 20_000  # timed in a pass: at 2.5 µs for a call of one command, 50 ms
 _SLACK_EVENTS = 64  # so that an engine which writes more than it should is seen to do so
+REUSED_EVENTS = 2**14  # 1 MiB: a fresh record for each of 2 M events would measure memory
 
 
 @dataclass
@@ -135,7 +138,10 @@ def throughput(
     batch: int,
     seconds: float,
 ) -> dict[str, Any]:
-    """Time whole passes in batches.
+    """Time whole passes in batches, events written into a buffer that is used again and again.
+
+    A first pass, not timed, takes the digest of all events and of the book in the end; each timed
+    one is held against it by how many events it wrote and by its book.
 
     Parameters
     ----------
@@ -157,22 +163,102 @@ def throughput(
     Returns
     -------
     dict
-        ``readings``: commands per second of the median pass; ``digests``: one a pass.
+        ``readings``: commands per second of the median pass, and what the processor counted a
+        command; ``no_counters``: why it counted nothing, or ""; ``digests``: one a pass.
     """
-    passes = _passes(preload, commands, engine, room, events)
-    _compile(say, passes, None)
+    passes = compiled_passes(say, preload, commands, engine, room, min(events, REUSED_EVENTS))
     say("warming")
-    first = passes.warm(_warm_seconds(seconds))
+    start_s = time.perf_counter()
+    seen = see(passes, batch, events)
+    spent_s = time.perf_counter() - start_s  # that was a warm-up too
+    first = passes.warm(max(0.0, warm_seconds(seconds) - spent_s))
     say("measuring")
-    durations_ns, digests = [], []
+    counters, reason = open_counters()
+    durations_ns, digests, counted = [], [seen.digest], []
     for book in passes.repeated(seconds, first):
-        start_ns = time.perf_counter_ns()
-        written = _run_batches(book, passes, batch)
-        durations_ns.append(time.perf_counter_ns() - start_ns)
-        digests.append(passes.digest(book, written))
+        duration_ns, written, counts = timed_pass(book, passes, batch, events, counters)
+        durations_ns.append(duration_ns)
+        digests.append(seen.digest_if_same(written, book.digest()))
+        counted += [counts] if counts else []
+    if counters is not None:
+        counters.close()
+        reason = "" if counted else "the counters were shared with others; run again alone"
     rate = len(commands) / (float(np.median(durations_ns)) * 1e-9)
     reading = {"metric": "throughput", "unit": "per_second", "value": rate}
-    return {"readings": [reading | {"samples": len(durations_ns)}], "digests": digests}
+    readings = [reading | {"samples": len(durations_ns)}, *_per_command(counted, len(commands))]
+    return {"readings": readings, "digests": digests, "no_counters": reason}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a checked pass gave: its digest, how many events it wrote, the book that it left."""
+
+    digest: str
+    events: int
+    book: str
+
+    def digest_if_same(self, events: int, book: str) -> str:
+        """Return the checked pass's digest for one that gave the same, else one of its own."""
+        if (events, book) == (self.events, self.book):
+            return self.digest
+        return hashlib.blake2b(f"{events} {book}".encode(), digest_size=8).hexdigest()
+
+
+def see(passes: Passes, batch: int, events: int) -> Seen:
+    """Run a pass as the timed ones run, and take the digest of every event."""
+    engine = passes.fresh_engine()
+    digest = hashlib.blake2b(digest_size=8)
+    written = _hand_over(engine, passes, batch, events + _SLACK_EVENTS, digest)
+    book = engine.digest()
+    digest.update(book.encode())
+    return Seen(digest.hexdigest(), written, book)
+
+
+def timed_pass(
+    engine: MatchingEngine, passes: Passes, batch: int, events: int, counters: Counters | None
+) -> tuple[int, int, dict[str, int] | None]:
+    """Return a pass's time in ns, how many events it wrote, and what the processor counted."""
+    if counters is not None:
+        counters.start()
+    start_ns = time.perf_counter_ns()
+    written = _hand_over(engine, passes, batch, events + _SLACK_EVENTS)
+    duration_ns = time.perf_counter_ns() - start_ns
+    return duration_ns, written, counters.stop() if counters is not None else None
+
+
+def _hand_over(
+    engine: MatchingEngine, passes: Passes, batch: int, most: int, digest: Any = None
+) -> int:
+    """Hand over all commands in batches, over one buffer of events; return how many it wrote.
+
+    An engine that writes more than ``most`` events, or does nothing more, is wrong and is left.
+    """
+    commands, events = passes.commands, passes.events
+    taken = written = 0
+    in_buffer = len(events)
+    # A full buffer may have left events behind in the engine, after the last command too.
+    while (taken < len(commands) or in_buffer == len(events)) and written <= most:
+        count, in_buffer = engine.submit(commands[taken : taken + batch], events)
+        taken += count
+        written += in_buffer
+        if digest is not None:
+            digest.update(events[:in_buffer].view(np.uint8).data)
+        if count == in_buffer == 0:
+            break
+    return written
+
+
+def _per_command(counted: list[dict[str, int]], commands: int) -> list[dict[str, Any]]:
+    """Return a reading for each of the processor's counters: the median pass's, a command."""
+    return [
+        {
+            "metric": name,
+            "unit": "per_command",
+            "value": float(np.median([counts[name] for counts in counted])) / commands,
+            "samples": len(counted),
+        }
+        for name in (counted[0] if counted else ())
+    ]
 
 
 def latency(
@@ -218,7 +304,7 @@ def latency(
     ticks = prefaulted_array(len(commands), np.int64)
     _compile(say, passes, ticks)
     say("warming")
-    first = passes.warm(_warm_seconds(seconds), ticks)
+    first = passes.warm(warm_seconds(seconds), ticks)
     say("measuring")
     by_kind = np.zeros((len(action_names), COUNTERS), np.int64)
     books = passes.repeated(seconds / 2, first)
@@ -262,7 +348,21 @@ def _passes(
     return Passes(preload.copy(), own, engine, room, buffer, cycles_trusted)
 
 
-def _warm_seconds(seconds: float) -> float:
+def compiled_passes(
+    say: Say,
+    preload: np.ndarray,
+    commands: np.ndarray,
+    engine: str,
+    room: dict[str, int],
+    events: int,
+) -> Passes:
+    """Return passes of an engine whose kernels are there, with a buffer of so many events."""
+    passes = _passes(preload, commands, engine, room, events)
+    _compile(say, passes, None)
+    return passes
+
+
+def warm_seconds(seconds: float) -> float:
     """Return how long to warm up for a measurement of ``seconds``."""
     return min(_WARM_SHARE * seconds, _WARM_SECONDS_MAX)
 
@@ -275,13 +375,11 @@ def _compile(say: Say, passes: Passes, ticks: np.ndarray | None) -> None:
     engine.digest()
 
 
-def _run_batches(
-    engine: MatchingEngine, passes: Passes, batch: int, taken: int = 0, written: int = 0
-) -> int:
-    """Hand over what is not yet taken in batches; return how many events were written in all."""
+def _run_rest(engine: MatchingEngine, passes: Passes, taken: int, written: int) -> int:
+    """Hand over what is not yet taken; return how many events were written in all."""
     commands, events = passes.commands, passes.events
     while taken < len(commands) and written < len(events):
-        counts = engine.submit(commands[taken : taken + batch], events[written:])
+        counts = engine.submit(commands[taken : taken + _CHUNK], events[written:])
         taken += counts[0]
         written += counts[1]
     return written
@@ -342,7 +440,7 @@ def _time_calls(passes: Passes, size: int, seconds: float) -> Calls:
             durations_ns.append(now_ns() - start_ns)
             taken += counts[0]
             written += counts[1]
-        written = _run_batches(engine, passes, _CHUNK, taken, written)
+        written = _run_rest(engine, passes, taken, written)
         whole.record_array(np.array(durations_ns))
         per_command.record_array(np.rint(np.array(durations_ns) / size))
         digests.append(passes.digest(engine, written))

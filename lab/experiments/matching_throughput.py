@@ -1,7 +1,8 @@
 """How many commands a second does each structure of an order book take?
 
 Every engine gets the same commands in batches, on a book that already holds its live orders, and
-writes every event. Not for tails: see ``matching_latency``.
+writes every event. An engine that lacks what a flow needs is left out of it. Not for tails: see
+``matching_latency``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from engines.matching import IMPLEMENTATIONS
 from lab.experiments.matching_parameters import (
     Batch,
     Core,
@@ -21,13 +21,13 @@ from lab.experiments.matching_parameters import (
     Seconds,
     Seed,
     Symbols,
-    in_order,
+    present,
 )
 
 if TYPE_CHECKING:
     from lab.measure.runner import Bench
 
-_ALL = list(IMPLEMENTATIONS)
+_ALL = present()
 
 
 def matching_throughput(
@@ -45,18 +45,26 @@ def matching_throughput(
     seed: Seed = 1,
 ) -> None:
     """Measure whole passes over one flow; a process's value is the rate of its median pass."""
-    from lab.experiments.matching_flow import prepare
+    from lab.experiments.matching_flow import (
+        able,
+        prepare,
+        say_what_is_counted,
+        say_what_is_timed,
+    )
 
+    rivals = able(bench, engines, flow)
     prepared = prepare(bench, flow, messages, live_orders, seed, symbols)
+    say_what_is_timed(bench, batch)
     tasks = {
         engine: prepared.task("throughput", engine=engine, batch=batch, seconds=seconds)
-        for engine in in_order(engines)
+        for engine in rivals
     }
     bench.compare(tasks, case=flow, rounds=rounds, core=core, seed=seed)
+    say_what_is_counted(bench)
 
 
 def estimate_seconds(parameters: Mapping[str, Any]) -> float:
     """Return about how long a run takes."""
     from lab.experiments.matching_flow import estimate
 
-    return estimate(parameters, kinds_of_pass=1)
+    return estimate(parameters, kinds_of_pass=1, checked_passes=1)

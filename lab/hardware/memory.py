@@ -7,7 +7,9 @@ loop gets its buffers from here, once, and uses them again for every run.
 
 from __future__ import annotations
 
+import ctypes
 import mmap
+import os
 from typing import Any
 
 import numpy as np
@@ -51,6 +53,40 @@ def prefaulted_array(count: int, dtype: DTypeLike) -> np.ndarray[Any, Any]:
     """Return ``count`` zeroed records of ``dtype`` with every page present."""
     kind = np.dtype(dtype)
     return prefaulted(max(1, count * kind.itemsize))[: count * kind.itemsize].view(kind)
+
+
+def small_pages(nbytes: int) -> np.ndarray:
+    """Return zeroed private memory that no page is there of yet, and none will be a huge one.
+
+    For counting what is touched: a huge page is there whole when one byte of it is.
+    """
+    memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(memory, np.uint8)
+
+
+def touched_pages(buffer: np.ndarray) -> np.ndarray:
+    """Return for each page of a page-aligned buffer whether it is in memory, bool (``mincore``).
+
+    Raises
+    ------
+    OSError
+        The kernel does not say.
+    """
+    pages = np.zeros(-(-buffer.nbytes // mmap.PAGESIZE), np.uint8)
+    library = ctypes.CDLL(None, use_errno=True)
+    place = ctypes.c_void_p(buffer.ctypes.data)
+    told = ctypes.c_void_p(pages.ctypes.data)
+    if library.mincore(place, ctypes.c_size_t(buffer.nbytes), told):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return (pages & 1).astype(bool)
+
+
+def own_bytes(tree: Tree) -> int | None:
+    """Return how much memory this process has for itself (RssAnon), or None."""
+    words = tree.fields("/proc/self/status").get("RssAnon", "").split()
+    return int(words[0]) * 1024 if words and words[0].isdigit() else None
 
 
 def memory_bytes(tree: Tree) -> int | None:

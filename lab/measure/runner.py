@@ -107,6 +107,8 @@ class Bench:
         What every process gave, in the order in which they ran.
     notes
         Sentences for the report.
+    finding
+        What the run found, in a sentence; by default who is the fastest on the main case.
     facts
         What was found out about the machine; the result carries it with the machine's fingerprint.
     """
@@ -116,6 +118,7 @@ class Bench:
         self.notes: list[str] = []
         self.facts: dict[str, Any] = {}
         self.main_case = ""
+        self.finding = ""
         self.has_cases = False
         self._expected: dict[str, str] = {}
         self._report = report
@@ -427,6 +430,9 @@ def _result(
     measurements = measurements_of(bench.runs, bench.expected)
     step_ns = clock.resolution_ns
     comparisons = comparisons_of(bench.runs, bench.main_case, step_ns, all_pairs=bench.has_cases)
+    verdict = judge(bench.runs, measurements, comparisons, bench.main_case, surroundings)
+    if bench.finding and all(item.digest_ok for item in measurements):
+        verdict.finding = bench.finding
     return Result(
         experiment=experiment.name,
         question=experiment.question,
@@ -448,7 +454,7 @@ def _result(
                 "resolution_ns": 1.0,
             },
         },
-        verdict=judge(bench.runs, measurements, comparisons, bench.main_case, surroundings),
+        verdict=verdict,
         measurements=measurements,
         comparisons=comparisons,
         digest=bench.expected_digest,

@@ -265,6 +265,12 @@ def span_text(ratio: float, low: float, high: float) -> str:
     return f"{shares[0]} ({shares[1]} to {shares[2]})"
 
 
+def in_words(ratio: Interval) -> str:
+    """Write a ratio with its bounds, whatever side of one it is on: 0.55 (0.52 to 0.58)."""
+    low, high = times_text(ratio.low), times_text(ratio.high)
+    return f"{times_text(ratio.median)} ({low} to {high})"
+
+
 def times_text(ratio: float) -> str:
     """Write a factor with as many digits as are read: 0.97, 3.1, 18."""
     if round(ratio, 1) >= 10:
