@@ -54,8 +54,8 @@ NB_MODULE(_native, module) {
     import_known_types();
     nb::class_<Ladder>(module, "Ladder", "The price ladder in C++; see engines.matching.native.")
         .def(nb::init<nb::handle>(), nb::arg("buffer"))
-        .def("submit", &Ladder::submit, nb::arg("commands"), nb::arg("events"),
-             nb::arg("ticks").none(), nb::arg("clock"))
+        .def("submit", &Ladder::submit, nb::arg("commands").none(),
+             nb::arg("events").none(), nb::arg("ticks").none(), nb::arg("clock"))
         .def("best_price", &Ladder::best_price, nb::arg("symbol"), nb::arg("side"))
         .def("quantity_at", &Ladder::quantity_at, nb::arg("symbol"), nb::arg("side"),
              nb::arg("price"));
