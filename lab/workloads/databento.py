@@ -123,26 +123,26 @@ def _messages(path: Path) -> tuple[np.ndarray, FileError | None]:
     values, error = read_rows(text, _message_columns(text, names), str(path), header_rows=1)
     column = {name: values[:, index] for index, name in enumerate(names)}
     problems = FirstProblem(path, 1, error)
-    _check_messages(column, problems)
+    check_messages(column, problems)
     rows = slice(0, problems.rows_before(len(values)))
     messages = np.zeros(rows.stop, MESSAGE)
     price = column["price"][rows]
     messages["price"] = np.where(is_missing(price), 0, price // UNITS_PER_TICK)
     messages["time_ns"] = column["ts_event"][rows]
-    messages["side"] = _sides(column["side"][rows])
+    messages["side"] = sides_of(column["side"][rows])
     for name in ("order_id", "sequence", "size", "action"):
         messages[name] = column[name][rows]
     return messages, problems.error
 
 
-def _sides(letters: np.ndarray) -> np.ndarray:
+def sides_of(letters: np.ndarray) -> np.ndarray:
     """Turn the letters A, B, N into sides."""
     return np.where(
         letters == ord("B"), Side.BUY, np.where(letters == ord("A"), Side.SELL, NO_SIDE)
     )
 
 
-def _check_messages(column: dict[str, np.ndarray], problems: FirstProblem) -> None:
+def check_messages(column: dict[str, np.ndarray], problems: FirstProblem) -> None:
     """Look for values that no exchange sends."""
     action, side, price, size = (column[name] for name in ("action", "side", "price", "size"))
     moves = np.isin(action, [ADD, CANCEL, MODIFY])

@@ -59,9 +59,33 @@ def book_rows(
     names = header_of(text, path, ("action", "sequence", "bid_px_00", "ask_px_00"))
     values, error = read_rows(text, _book_columns(text, names), str(path), header_rows=1)
     column = {name: values[:, index] for index, name in enumerate(names)}
-    problems = FirstProblem(path, 1, error)
     levels = sum(name.startswith("bid_px_") for name in names)
     require(_level_columns(levels), names, path)
+    return rows_of_columns(column, levels, messages, complete, FirstProblem(path, 1, error))
+
+
+def rows_of_columns(
+    column: dict[str, np.ndarray],
+    levels: int,
+    messages: np.ndarray,
+    complete: bool,
+    problems: FirstProblem,
+) -> tuple[BookRows, FileError | None]:
+    """Bring an MBP table into rows, each with the message that it stands after.
+
+    Parameters
+    ----------
+    column
+        int64 by name, prices in units of 1e-9.
+    levels
+        How many levels a side has.
+    messages
+        ``databento.MESSAGE`` records.
+    complete
+        Whether these are all messages of the day; a row of none is then a problem.
+    problems
+        Takes note of what is wrong; knows how many rows stand above the table.
+    """
     bids = _side("bid", levels, column, problems)
     asks = _side("ask", levels, column, problems)
     after = _after(column, messages)
@@ -72,13 +96,13 @@ def book_rows(
             "sequence {} is not in the message file; take both from the same day",
         )
     problems.look(
-        *(np.append(False, (np.diff(after) < 0) & (after[1:] >= 0)), "sequence", sequence),
-        "sequence {} is out of order; sort the book as the messages are",
+        *(np.append(False, (np.diff(after) < 0) & (after[1:] >= 0))[: len(after)], "sequence"),
+        *(sequence, "sequence {} is out of order; sort the book as the messages are"),
     )
     unknown = np.flatnonzero(after < 0)
-    rows = problems.rows_before(int(unknown[0]) if len(unknown) else len(values))
-    everything = BookRows(bids, asks, after, np.arange(len(values)) + 2)
-    return everything[:rows], problems.error
+    rows = problems.rows_before(int(unknown[0]) if len(unknown) else len(sequence))
+    file_rows = np.arange(len(sequence)) + problems.header_rows + 1
+    return BookRows(bids, asks, after, file_rows)[:rows], problems.error
 
 
 def _after(column: dict[str, np.ndarray], messages: np.ndarray) -> np.ndarray:

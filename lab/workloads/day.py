@@ -169,6 +169,13 @@ FORMATS: dict[str, Format] = {
             "lab.workloads.recorded:script_of_day",
             "lab.workloads.itch:ItchFile",
         ),
+        Format(
+            "dbn",
+            "Databento: order-by-order DBN (MBO), plain or zstd, all symbols; extra: dbn",
+            "lab.workloads.dbn:read",
+            "lab.workloads.recorded:script_of_day",
+            "lab.workloads.dbn:DbnFile",
+        ),
     )
 }
 

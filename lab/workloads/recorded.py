@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ from engines.errors import FileError, InputError
 from engines.messages import ALL_SYMBOLS, COMMAND, CommandKind, TimeInForce
 from lab.workloads.day import BookRows, BookSide, Day, format_named
 from lab.workloads.order_flow import ACTIONS, Flow
-from lab.workloads.recorded_messages import FLAWS
+from lab.workloads.recorded_messages import FLAWS, MESSAGE
 from lab.workloads.script import FILL, QUEUED, Script
 
 LEVELS = 10
@@ -53,6 +53,22 @@ class Stream(Protocol):
 
     def chunks(self) -> Iterator[np.ndarray]:
         """Yield ``MESSAGE`` records; raise ``FileError`` where the file is damaged."""
+        ...
+
+
+class BookStream(Stream, Protocol):
+    """A stream beside which the book was recorded.
+
+    Attributes
+    ----------
+    book
+        The file of the book.
+    """
+
+    book: Path
+
+    def recorded_book(self, messages: np.ndarray, complete: bool) -> BookRows:
+        """Return the rows of the book for these messages, all of the day's if ``complete``."""
         ...
 
 
@@ -110,7 +126,10 @@ def recording_of(
     """
     entry = format_named(form)
     if entry.stream:
-        return _streamed(_function(entry.stream)(Path(path), book), until_damage)
+        stream = _function(entry.stream)(Path(path), book)
+        if getattr(stream, "book", None) is not None:
+            return _with_book(stream, until_damage)
+        return _streamed(stream, until_damage)
     notes: tuple[str, ...] = ()
     try:
         day = _function(entry.reader)(Path(path), book)
@@ -119,11 +138,7 @@ def recording_of(
             raise
         day, notes = error.day, (f"only what stands before this: {error}",)  # type: ignore[attr-defined]
     script = _function(entry.script)(day)
-    return Recording(
-        Path(path),
-        *(script.messages, len(script.commands), len(script.ends)),
-        *(script.orders_max, script.symbols, lambda with_rows: iter((script,)), notes),
-    )
+    return _whole(Path(path), script, notes)
 
 
 def script_of_day(day: Day) -> Script:
@@ -274,8 +289,53 @@ def _streamed(stream: Stream, until_damage: bool) -> Recording:
         notes = (f"only what stands before this: {damage}", *notes)
     return Recording(
         stream.path,
-        *(counts["messages"], counts["commands"], counts["rows"]),
-        *(playback.orders_max, playback.symbols, parts, notes),
+        messages=counts["messages"],
+        commands=counts["commands"],
+        rows=counts["rows"],
+        orders_max=playback.orders_max,
+        symbols=playback.symbols,
+        parts=parts,
+        notes=notes,
+    )
+
+
+def _with_book(stream: BookStream, until_damage: bool) -> Recording:
+    """Read a day whole, and return it with the book that was recorded beside it."""
+    chunks: list[np.ndarray] = []
+    notes: tuple[str, ...] = ()
+    try:
+        for chunk in stream.chunks():
+            chunks.append(chunk)
+    except FileError as error:
+        if not until_damage or not chunks:
+            raise
+        notes = (f"only what stands before this: {error}",)
+    messages = np.concatenate(chunks) if chunks else np.zeros(0, MESSAGE)
+    playback = Playback(stream, levels=0)
+    script = playback.last(playback.part(messages))
+    book = stream.recorded_book(messages, complete=not notes)
+    script = replace(
+        script,
+        book=book,
+        ends=playback.ends[book.after],
+        bid_levels=book.bids.depths,
+        ask_levels=book.asks.depths,
+        row_title="row",
+    )
+    return _whole(stream.path, script, (*notes, *playback.notes()))
+
+
+def _whole(path: Path, script: Script, notes: tuple[str, ...]) -> Recording:
+    """Return a day that is one script."""
+    return Recording(
+        path,
+        messages=script.messages,
+        commands=len(script.commands),
+        rows=len(script.ends),
+        orders_max=script.orders_max,
+        symbols=script.symbols,
+        parts=lambda with_rows: iter((script,)),
+        notes=notes,
     )
 
 
@@ -288,6 +348,14 @@ class Playback:
         Whose messages they are.
     levels
         How many levels the book rows show, 0 for no rows.
+
+    Attributes
+    ----------
+    rows_seen
+        How many messages of the last part moved an order.
+    ends
+        int64, one for each message of the last part: how many of its commands stand before the
+        next message.
     """
 
     def __init__(self, stream: Stream, levels: int) -> None:
@@ -310,6 +378,7 @@ class Playback:
         self._messages = self._commands = 0
         self._last_symbol = 0
         self.rows_seen = 0
+        self.ends = np.zeros(0, np.int64)
 
     @property
     def orders_max(self) -> int:
@@ -360,8 +429,6 @@ class Playback:
 
     def last(self, part: Script) -> Script:
         """Return the last part, with what must be left in every queue."""
-        from dataclasses import replace
-
         return replace(part, queues=self.live())
 
     def live(self) -> np.ndarray:
@@ -464,6 +531,7 @@ class Playback:
                 int(row): FLAWS[int(rows.flaw[row])]
                 for row in np.flatnonzero(rows.flaw[:row_count])
             }
+        self.ends = ends
         moves = ends > np.concatenate([[0], ends[:-1]])
         self.rows_seen = int(moves.sum())
         self._messages += len(messages)

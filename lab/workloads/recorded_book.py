@@ -519,7 +519,7 @@ def play(messages, first, kinds, unit, books, commands, fills, ends, rows):
             return status, index, count, filled, row
 
         # the price in ticks; one too high for an engine's 32 bits has no place there
-        price, is_inside = np.int64(0), True
+        price, is_inside = 0, True
         if kind in (ADD, REPLACE, MODIFY):
             if message.price % unit:
                 return OFF_TICK, index, count, filled, row
