@@ -34,6 +34,7 @@ def groups() -> dict[str, Callable[[], None]]:
     """Return what is compiled, by name, in the order in which one part needs another."""
     parts = {
         "clock": _warm_clock,
+        "chase": _warm_chase,
         "order_flow": _warm_flows,
         "files": _warm_files,
         "recorder": _warm_recorder,
@@ -51,6 +52,12 @@ def _warm_clock() -> None:
     from lab.hardware.clock import calibrate
 
     calibrate(milliseconds=20)
+
+
+def _warm_chase() -> None:
+    from lab.hardware.chase import load_ns
+
+    load_ns(2**16, passes=1)
 
 
 def _warm_flows() -> None:

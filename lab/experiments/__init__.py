@@ -168,7 +168,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "lab.experiments.matching_sharding:matching_sharding",
             {
                 "smoke": dict(
-                    engines="all",
+                    engines=_TWO,
                     messages=2_000,
                     live_orders=500,
                     rounds=1,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-import engines.matching
-from engines.matching import IMPLEMENTATIONS
+from engines.errors import MissingEngine
+from engines.matching import IMPLEMENTATIONS, present
 from lab.experiments.parameters import Control
 from lab.hardware.affinity import refusal, settled
 from lab.workloads.order_flow import FLOWS
@@ -17,13 +17,8 @@ from lab.workloads.order_flow import FLOWS
 _SLOW = ("reference", "sorted_array")
 
 
-def present() -> list[str]:
-    """Return the engines that can be made here, in the order of the registry."""
-    return list(getattr(engines.matching, "present", lambda: IMPLEMENTATIONS)())
-
-
 def fast() -> list[str]:
-    """Return those of them that millions of commands can be measured with."""
+    """Return the engines present that millions of commands can be measured with."""
     return [name for name in present() if name not in _SLOW]
 
 
@@ -39,6 +34,14 @@ def _by_word(names: Any) -> Any:
     meant = {"all": present(), "fast": fast()}
     is_word = isinstance(names, list) and len(names) == 1
     return meant.get(names[0], names) if is_word else names
+
+
+def _made_here(names: list[str]) -> list[str]:
+    """Refuse an engine that was not built, before anything is prepared for it."""
+    for name in names:
+        if name in IMPLEMENTATIONS and (missing := IMPLEMENTATIONS[name].missing):
+            raise MissingEngine(missing)
+    return names
 
 
 if TYPE_CHECKING:
@@ -77,6 +80,7 @@ Engines = Annotated[
         "made here, fast leaves out the two that take minutes."
     ),
     BeforeValidator(_by_word),
+    AfterValidator(_made_here),
     Control(choices=tuple(IMPLEMENTATIONS)),
 ]
 Batch = Annotated[
