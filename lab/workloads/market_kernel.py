@@ -86,6 +86,7 @@ _TO_REPLACE, _TO_CANCEL, _CANCEL_AGAIN, _REPLACE_LATE = range(1, 5)
 ) = range(15)
 _LOTS = 100
 _REACH = 4  # ticks beyond the touch that a taker goes, fewer than SLACK
+_STOP_TICKS = 32  # a stop stands as far off as other orders and up to that much further
 _ECHO = 64  # commands until a mistake follows, at most
 _OWED_MAX = 32  # fills behind, where twice as many takers find somebody
 
@@ -281,15 +282,14 @@ def _replace(record, slot, index, times, lowest_price, shares, owners, words, bo
 @njit
 def _add(record, index, standing, middle, times, lowest_price, plan, shares, owners, words, book):
     """Send an order that rests; ``standing`` when it is part of the book before the commands."""
-    nodes, _, queues, best, _, tally = book
-    lives, fresh, stood = plan
+    nodes, _, _, best, _, tally = book
+    lives, fresh, stood, home = plan
     symbol, order_id = below(words, len(best)), next_id(words)
-    levels = queues.shape[1]
     distance = _distance(words, stood if standing >= 0 else fresh)
     side = below(words, 2)
-    # before there is a touch, the middle of all prices stands for it
-    if standing >= 0 and levels > 2 * (len(lives) + SLACK) + 1:
-        side = BUY if middle < levels // 2 else SELL
+    # before there is a touch, where half of all moments are lower stands for it
+    if standing >= 0 and middle != home:
+        side = BUY if middle < home else SELL
     side, level = _place(middle, distance, symbol, side, book)
     quantity = 1 + below(words, _LOTS)
     start = standing if standing >= 0 else index
@@ -356,9 +356,9 @@ def _dress(record, slot, index, level, quantity, times, shares, words, book):
 def _wait(record, index, middle, times, lowest_price, plan, shares, owners, words, book):
     """Send a stop: beyond the touch, half of them with a limit, three of ten trailing."""
     _, _, queues, best, _, _ = book
-    lives, fresh, _ = plan
+    lives, fresh, _, _ = plan
     symbol, order_id, side = below(words, len(best)), next_id(words), below(words, 2)
-    distance = _distance(words, fresh)
+    distance = _distance(words, fresh) + below(words, _STOP_TICKS)
     touch = np.int64(best[symbol].ask if side == BUY else best[symbol].bid)
     if not 0 <= touch < queues.shape[1]:
         touch = middle
@@ -377,7 +377,8 @@ def _wait(record, index, middle, times, lowest_price, plan, shares, owners, word
         record.price = (trigger + (offset if side == BUY else -offset)) * has_limit
     record.quantity = 1 + below(words, _LOTS)
     slot = _new_node(order_id, symbol, side, touch, np.int64(record.quantity), book)
-    life = max(np.int64(1), exponential(words) * lives[distance] // UNIT)
+    mean = lives[min(distance, len(lives) - 1)]
+    life = max(np.int64(1), exponential(words) * mean // UNIT)
     node = book[0][slot]
     node.next, node.due = _TO_CANCEL, index + life
     remind(slot, node.due, book)
@@ -403,8 +404,8 @@ def _take(record, index, middle, times, lowest_price, plan, shares, owners, word
     quantity = 1 + below(words, _LOTS)
     price, tif, minimum, order_type = np.int64(0), _TIF.IOC, np.int64(0), _TYPE.LIMIT
     if _finds_somebody(shares, words, book) and (bid >= 0 or ask < levels):
-        # the further the touch has gone from the middle, the likelier it is pushed back
-        drift = (max(bid, 0) + min(ask, levels) - levels) // 2
+        # the further the touch has gone from its home, the likelier it is pushed back
+        drift = (bid + ask) // 2 - plan[3]
         side = BUY if below(words, ONE) < ONE // 2 - drift * ONE // levels else SELL
         if ask == levels:
             side = SELL
@@ -551,6 +552,12 @@ def walk(count: int, swing: int, seed: int) -> np.ndarray:
     return path * swing // max(int(path.max()), 1)
 
 
+def _median(middles: np.ndarray) -> int:
+    """Return the level that half of the moments are below, so that both sides are as busy."""
+    half = len(middles) // 2
+    return int(np.partition(middles, half)[half]) if len(middles) else 0
+
+
 def fill(
     records: np.ndarray,
     actions: np.ndarray,
@@ -576,6 +583,7 @@ def fill(
         mean_lives(width, live_orders, shares),
         thresholds(distance_weights(width)),
         thresholds(standing_weights(width)),
+        _median(middles),
     )
     lowest_price = price_centre - range_ticks // 2 - margin
     owners = OWNERS if shares.plain else FEATURED_OWNERS

@@ -19,7 +19,7 @@ drift.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -119,19 +119,19 @@ FLOWS: dict[str, FlowKind] = {
         ),
         FlowKind(
             "trending",
-            "the same with prices from all over a walk of 2 % of the price, 2,800 ticks wide",
+            "the same with prices from all over a walk of 2 % of the price, 2,600 ticks wide",
             3,
             swing=2,
         ),
         FlowKind(
             "swinging",
-            "the same over 25 % of the price, 18,000 ticks wide",
+            "the same over 25 % of the price, 17,000 ticks wide",
             4,
             swing=25,
         ),
         FlowKind(
             "flash_crash",
-            "the same over 60 % of the price, 41,000 ticks wide: few orders on a level, and the "
+            "the same over 60 % of the price, 40,000 ticks wide: few orders on a level, and the "
             "next level far away",
             5,
             swing=60,
@@ -279,8 +279,16 @@ def generate(
         actions=actions[live_orders:],
         orders_max=max(peak, 1),
         symbols=symbols,
-        parameters=parameters | {"arrivals": arrivals},
+        parameters=_told(parameters) | {"arrivals": arrivals},
     )
+
+
+def _told(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters as plain values, so that they can be written as JSON."""
+    return {
+        name: asdict(value) if isinstance(value, Shares) else value
+        for name, value in parameters.items()
+    }
 
 
 def _fill(
