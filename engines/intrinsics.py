@@ -1,4 +1,5 @@
-"""What numba lacks: bit scans, the cycle counter, the kernel's clock, a fence, records by address.
+"""What numba lacks: bit scans, the cycle counter, the kernel's clock, a fence, prefetching, records
+by address.
 
 Each is one machine instruction or one library call inside a compiled kernel. None of them needs
 LLVM's assembler parser, without which inline assembly ends the process.
@@ -174,6 +175,27 @@ def store_word(typingctx, address, index, word):
         return context.get_dummy_value()
 
     return types.none(types.int64, index, types.uint64), codegen
+
+
+@intrinsic
+def prefetch(typingctx, address, offset):
+    """Ask for the cache line at an address plus an offset in bytes, which is about to be written.
+
+    Never faults, whatever the address.
+    """
+
+    def codegen(context, builder, signature, arguments):
+        word, flag = ir.IntType(64), ir.IntType(32)
+        place = builder.add(arguments[0], context.cast(
+            builder, arguments[1], signature.args[1], types.int64))
+        pointer = builder.inttoptr(place, ir.IntType(8).as_pointer())
+        function_type = ir.FunctionType(ir.VoidType(), [pointer.type, flag, flag, flag])
+        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
+        options = [ir.Constant(flag, value) for value in (1, 3, 1)]  # to write, keep, data
+        builder.call(function, [pointer, *options])
+        return context.get_dummy_value()
+
+    return types.none(types.int64, offset), codegen
 
 
 @njit(inline="always")

@@ -229,6 +229,41 @@ def take(base, place, room, first, command, n, slot, symbol, limit):
     return n << 8
 
 
+@far(
+    "int64(int64, int64, int64, int64, int64, int64, uint64, int64, int64, uint64, uint32, int64)"
+)
+def meet_rare(
+    base, place, room, first, command, n, met, symbol, side, order_id, owner, remaining
+):  # fmt: skip
+    """Trade a plain taker, which has no slot, once with a rare maker that heads the best level.
+
+    Returns n << 1, and 1 in the lowest bit if no turn was left for the maker's next slice. For the
+    lean kernels; ``take`` does the same for a taker with terms.
+    """
+    s, out = places_at(base), Told(place, room, first, command)
+    header, maker = header_at(s.header, 0), slot_at(s.orders, met)
+    queue, price = queue_at(s.levels, np.uint64(maker.level)), price_of(s, maker.level)
+    quantity = min(remaining, np.int64(maker.quantity))
+    if quantity == maker.quantity and terms_at(s.terms, met).reserve:
+        if header.turns == 0:
+            return n << 1 | 1
+        header.turns -= 1
+    maker.quantity -= quantity
+    queue.quantity -= quantity
+    left = order_quantity(s, met)
+    book_at(s.books, symbol).last_price = price
+    n = record(
+        s.header, out.place, out.room, out.first, out.command, n,
+        order_id, maker.order_id, price, quantity, remaining - quantity, left,
+        owner, maker.owner, EVENTS.TRADE, side, 0,
+    )  # fmt: skip
+    if left == 0:
+        end_order(s, met, symbol)
+    elif maker.quantity == 0:
+        n = refresh(s, out, n, met, symbol, 1 - side)
+    return n << 1
+
+
 # -- resting and waiting ---------------------------------------------------------------------------
 
 

@@ -5,15 +5,17 @@ prices: a page exists while one of its 64 levels holds an order. The next level 
 bit scan in the page's bitmap, or, when the page has emptied, in a radix-64 summary of the pages.
 An order is found by one probe of an id table, and unlinked from its queue where it stands.
 
-Stops stand in two more such ladders, by their trigger; a book in which nothing rare goes on is
-served by lean kernels that know of none of it.
+Stops stand in two more such ladders, by their trigger. Plain orders are served by lean kernels,
+which in a book where nothing rare goes on know of none of it.
 
 ====================  ============================================================================
 ``ladder_layout``     the buffer: its sections and records
 ``ladder_index``      hash tables, pages, the summary of pages, levels
 ``ladder_queues``     orders in their queues
 ``ladder_events``     writing events
-``ladder_kernels``    the lean half and the loop over a batch
+``ladder_lean``       the lean half: plain orders
+``ladder_ahead``      fetching for the commands that come next
+``ladder_kernels``    the loop over a batch: each command to one half or the other
 ``ladder_orders``     rare orders: terms, expiries, trailing stops, owners with limits
 ``ladder_taking``     what an order does when it comes in, every rule in force
 ``ladder_waiting``    what waited and moves after a command

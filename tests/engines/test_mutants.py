@@ -27,13 +27,25 @@ MARKETS += ["auction after auction", "limits and collars", "a full book"]
 # name: (file, what stands there, what shall stand there)
 MUTANTS = {
     "lean: a trade at the taker's price": (
-        "ladder_kernels", "maker.order_id, best, quantity, remaining,",
+        "ladder_lean", "maker.order_id, best, quantity, remaining,",
         "maker.order_id, limit, quantity, remaining,"),
     "lean: a filled maker stays in the id table": (
-        "ladder_kernels",
+        "ladder_lean",
         "erase_id(s, find_id(s, symbol, maker.order_id, id_tag(symbol, maker.order_id)))", "pass"),
     "lean: a level's quantity does not follow a reduction": (
-        "ladder_kernels", "    queue_at(s.levels, level).quantity -= command.quantity\n", ""),
+        "ladder_lean", "    queue_at(s.levels, level).quantity -= command.quantity\n", ""),
+    "lean: a rare maker is taken for a plain one": (
+        "ladder_lean", "if alert and maker.rare:", "if alert and maker.rare > 1:"),
+    "lean: a collar does not hold a new order": (
+        "ladder_lean", "    if reason == 0 and outside_collar(book, kind, command.price):\n",
+        "    if reason == 0 and kind != LIMIT:\n"),
+    "lean: a trade triggers no stop": (
+        "ladder_lean", "if lowest_buy and lowest_buy <= last:", "if False:"),
+    "lean: an order less is not counted": (
+        "ladder_lean", "count_owner(s, slot_at(s.orders, slot).owner, -1)", "pass"),
+    "lean: a slice costs no turn": (
+        "ladder_taking", "        header.turns -= 1\n    maker.quantity -= quantity\n",
+        "        pass\n    maker.quantity -= quantity\n"),
     "the next best page is sought in the wrong direction": (
         "ladder_index", "other << 6 | first_bit(page_at(s.pages, other).bitmap, upward)",
         "other << 6 | first_bit(page_at(s.pages, other).bitmap, not upward)"),
@@ -90,7 +102,8 @@ MUTANTS = {
     "the caller's buffer is overrun by one event": (
         "ladder_events", "if n < events.room:", "if n <= events.room:"),
     "turns do not run out": (
-        "ladder_taking", "            header.turns -= 1\n", ""),
+        "ladder_taking", "            header.turns -= 1\n        order.quantity",
+        "        order.quantity"),
     "fill-or-kill does not count turns": (
         "ladder_taking", "found >= wanted and turns <= most_turns", "found >= wanted"),
 }  # fmt: skip

@@ -10,7 +10,7 @@ written is continued by the other. The parts in ``src``, each the twin of a Pyth
 ``index``           hash tables, pages, the summary of pages, levels (``ladder_index``)
 ``queues``          orders in their queues (``ladder_queues``)
 ``events``          writing events (``ladder_events``)
-``lean``            the lean half (``ladder_kernels``)
+``lean``            the lean half (``ladder_lean``)
 ``orders``          rare orders: terms, expiries, owners with limits (``ladder_orders``)
 ``taking``          what an order does when it comes in, every rule in force (``ladder_taking``)
 ``waiting``         what waited and moves after a command (``ladder_waiting``)
