@@ -218,7 +218,7 @@ def test_other_threads_run_while_a_batch_does():
     commands = np.tile(adds_and_cancels(MANY), 3)
     ladder, events = Native(orders=100), np.full(len(commands) + 1, 0, EVENT)
     assert seen_meanwhile(lambda: sum(range(20_000_000))) == 0
-    assert seen_meanwhile(lambda: ladder.submit(commands, events)) > 100
+    assert seen_meanwhile(lambda: ladder.submit(commands, events)) > 10
     assert ladder.last_sequence == MANY
 
 
