@@ -12,8 +12,9 @@
  * ticks from 1 to 2^31-1, quantities lots from 1 to 2^31-1. Bytes that a command does not use are
  * zero.
  *
- * One thread at a time may use an engine. No function keeps a pointer that it is given, except
- * exchange_lab_open the buffer. No function writes to standard output, raises, or exits.
+ * Arrays and buffers are aligned to 8 bytes. One thread at a time may use an engine. No function
+ * keeps a pointer that it is given, except exchange_lab_open the buffer. No function writes to
+ * standard output, raises, or exits.
  */
 #ifndef EXCHANGE_LAB_H
 #define EXCHANGE_LAB_H
@@ -70,7 +71,7 @@ typedef struct exchange_lab_event {
 
 typedef struct exchange_lab_engine exchange_lab_engine;
 
-/* What exchange_lab_submit needs a clock for. */
+/* Which clock exchange_lab_times names. */
 enum exchange_lab_clock {
     EXCHANGE_LAB_CYCLES = 1,       /* the processor's cycle counter; x86-64 only */
     EXCHANGE_LAB_MONOTONIC_NS = 2, /* CLOCK_MONOTONIC */
@@ -117,7 +118,7 @@ EXCHANGE_LAB_API exchange_lab_engine *exchange_lab_open(void *buffer, size_t byt
  *
  * room      how many events fit, at least 1
  * times     NULL, or where each command's time goes; nothing is fetched ahead then
- * written   receives how many events were written
+ * written   receives how many events were written; not NULL
  * Returns how many commands were taken. */
 EXCHANGE_LAB_API size_t exchange_lab_submit(exchange_lab_engine *engine,
                                             const exchange_lab_command *commands, size_t count,
@@ -132,7 +133,8 @@ typedef int (*exchange_lab_receive)(void *context, const exchange_lab_event *eve
  * every `every` commands (1 or more), and whenever `events`, which the caller lends, is full.
  *
  * Returns how many commands were taken: all of them, unless `receive` ended the batch. Events of
- * commands taken that it has not been handed are handed first by the next call. */
+ * commands taken that it has not been handed are handed first by the next call, which may be one
+ * of no commands. */
 EXCHANGE_LAB_API size_t exchange_lab_run(exchange_lab_engine *engine,
                                          const exchange_lab_command *commands, size_t count,
                                          exchange_lab_event *events, size_t room, size_t every,

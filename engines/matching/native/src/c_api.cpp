@@ -82,6 +82,7 @@ size_t exchange_lab_run(exchange_lab_engine* engine, const exchange_lab_command*
                         size_t count, exchange_lab_event* events, size_t room, size_t every,
                         exchange_lab_receive receive, void* context) {
     size_t taken = 0, written = 0;
+    if (every == 0) every = 1;
     bool waits = engine->places.header->spill_count != 0;
     while (taken < count || waits) {
         taken += exchange_lab_submit(engine, commands + taken, smaller(every, count - taken),
