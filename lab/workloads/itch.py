@@ -63,7 +63,7 @@ _KINDS = kinds_of(
 )
 _CHUNK = 65_536
 _BLOCK_BYTES = 2**21
-_PACKED_BYTES = 2**19
+_PACKED_BYTES = 2**12  # so much is lost, packed, before a damaged byte
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib's word for "with a gzip header"
 
@@ -197,38 +197,49 @@ def _unpacked(path: Path) -> Iterator[bytes]:
 
 def _from_gzip(path: Path, file: BinaryIO) -> Iterator[bytes]:
     """Unpack gzip block by block: Python's own reader loses what stands before a damage."""
-    member, packed, unpacked = zlib.decompressobj(_GZIP_WINDOW), b"", 0
-    while True:
-        packed = packed or file.read(_PACKED_BYTES)
-        if member.eof:
-            packed = packed.lstrip(b"\0")  # tape padding
-            if not packed and not (packed := file.read(_PACKED_BYTES)):
-                return
-            member = zlib.decompressobj(_GZIP_WINDOW)
-        if not packed:
-            rest = member.flush()
-            if rest:
-                yield rest
-            if member.eof:
-                return
-            unpacked += len(rest)
-            raise FileError(
-                path,
-                f"the gzip stream ends after {unpacked:,} unpacked bytes; it is cut short: "
-                "fetch it again, or take what stands before (--until-damage)",
-            )
+    unpacked: list[bytes] = []
+    size = done = 0
+    problem = ""
+    pieces = _gzip_pieces(file)
+    while not problem:
         try:
-            block = member.decompress(packed, _BLOCK_BYTES)
-        except zlib.error as error:
-            raise FileError(
-                path,
-                f"the gzip stream is damaged after {unpacked:,} unpacked bytes ({error}); "
-                "fetch it again, or take what stands before (--until-damage)",
-            ) from error
-        packed = member.unconsumed_tail or member.unused_data
-        unpacked += len(block)
-        if block:
-            yield block
+            piece = next(pieces, b"")
+        except (EOFError, zlib.error) as error:
+            piece, problem = b"", f"{error}"
+        unpacked.append(piece)
+        size += len(piece)
+        if size >= _BLOCK_BYTES or not piece:
+            yield b"".join(unpacked)
+            done, size, unpacked = done + size, 0, []
+        if not piece and not problem:
+            return
+    raise FileError(
+        path,
+        f"the gzip stream breaks off after {done:,} unpacked bytes ({problem}); fetch it again, "
+        "or take what stands before (--until-damage)",
+    )
+
+
+def _gzip_pieces(file: BinaryIO) -> Iterator[bytes]:
+    """Yield what small pieces of a gzip file unpack to: an error takes its whole piece along."""
+    member, packed = None, file.read(_PACKED_BYTES)
+    while packed:
+        if member is None:  # another member, or the padding of a tape
+            packed = packed.lstrip(b"\0")
+            member = zlib.decompressobj(_GZIP_WINDOW) if packed else None
+        if member is not None:
+            piece = member.decompress(packed, _BLOCK_BYTES)
+            if piece:
+                yield piece
+            packed = member.unconsumed_tail or member.unused_data
+            member = None if member.eof else member
+        packed = packed or file.read(_PACKED_BYTES)
+    if member is not None:
+        rest = member.flush()
+        if rest:
+            yield rest
+        if not member.eof:
+            raise EOFError("it is cut short")
 
 
 # -- whole days ---------------------------------------------------------------------------------

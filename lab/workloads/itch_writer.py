@@ -22,9 +22,10 @@ from pathlib import Path
 import numpy as np
 
 from engines.errors import InputError
-from engines.matching import IMPLEMENTATIONS
+from engines.matching import IMPLEMENTATIONS, MatchingEngine
 from engines.messages import (
     EVENT,
+    LAST_BIT,
     CommandKind,
     EventKind,
     OrderType,
@@ -38,7 +39,7 @@ _OPEN_NS = 34_200 * 10**9
 _BETWEEN_NS = 1_713
 _FIRST_REF = 1_000_003
 _EVERY_C, _EVERY_NON_PRINTABLE, _EVERY_HIDDEN, _EVERY_ATTRIBUTED = 5, 3, 101, 4
-_BATCH = 4_096
+_BATCH = 1_024
 _EVENTS_ROOM = 65_536
 _LETTERS = (b"B", b"S")
 _TELLABLE = (CommandKind.NEW, CommandKind.CANCEL, CommandKind.REDUCE, CommandKind.REPLACE)
@@ -94,17 +95,24 @@ def told(flow: Flow, engine: str = "price_ladder") -> Iterator[list[bytes]]:
     teller = Teller(flow)
     yield teller.opening()
     exchange = IMPLEMENTATIONS[engine].create(orders=flow.orders_max, symbols=flow.symbols)
-    events = np.zeros(_EVENTS_ROOM, EVENT)
     for commands in (flow.preload, flow.commands):
         for start in range(0, len(commands), _BATCH):
-            for command in commands[start : start + _BATCH]:
-                taken, written = exchange.submit(command.reshape(1), events)
-                if not taken or written == len(events):
-                    raise InputError(
-                        f"a command gives more than {len(events)} events; choose a smaller flow"
-                    )
-                yield teller.of_command(command, events[:written])
+            batch = commands[start : start + _BATCH]
+            events = _answers(exchange, batch)
+            ends = np.flatnonzero(events["kind"] & LAST_BIT) + 1
+            for command, answers in zip(batch, np.split(events, ends[:-1]), strict=True):
+                yield teller.of_command(command, answers)
     yield teller.closing()
+
+
+def _answers(exchange: MatchingEngine, commands: np.ndarray) -> np.ndarray:
+    """Return all events of some commands."""
+    pieces, events, taken, written = [], np.zeros(_EVENTS_ROOM, EVENT), 0, _EVENTS_ROOM
+    while taken < len(commands) or written == _EVENTS_ROOM:
+        more, written = exchange.submit(commands[taken:], events)
+        taken += more
+        pieces.append(events[:written].copy())
+    return np.concatenate(pieces)
 
 
 class Teller:
