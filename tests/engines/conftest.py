@@ -362,3 +362,9 @@ def interpreted():
 def told_book():
     """Return the module that rebuilds books with every kind of order from events alone."""
     return _beside("told_book")
+
+
+@pytest.fixture(scope="session")
+def sanitizing():
+    """Return the module that builds the engines in C++ with sanitizers and puts flows through."""
+    return _beside("sanitizing")

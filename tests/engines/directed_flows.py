@@ -283,3 +283,16 @@ def to_a_market_residue(state: int) -> list[Fields]:
     """Return the commands after which a call's market order finds nobody in the auction."""
     through = [] if state == S.PRE_OPEN else [{"kind": K.STATE, "order_type": state}]
     return [*traded_at(100), *MARKET_WAITS, *through, PLAIN[K.STATE]]
+
+
+def to_each_cell(hit_table):
+    """Give for each cell that can be reached its table, its counts' index, and a flow there."""
+    for kind, tif, state, _ in np.ndindex(*hit_table.SHAPE_ORDERS[:3], 1):
+        for reason in hit_table.reached_by_order(kind, tif, state):
+            yield "orders", (kind, tif, state, reason), to_an_order(kind, tif, state, reason)
+    for kind, state, _ in np.ndindex(*hit_table.SHAPE_COMMANDS[:2], 1):
+        for reason in hit_table.reached_by_command(kind, state):
+            yield "commands", (kind, state, reason), to_a_command(kind, state, reason)
+    for state in range(1, hit_table.NO_SYMBOL):
+        cell = (hit_table.K.STATE, state, hit_table.R.MARKET_RESIDUE)
+        yield "commands", cell, to_a_market_residue(state)

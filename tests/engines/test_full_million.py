@@ -33,17 +33,18 @@ def create(name, market):
     return made.create(orders=market.orders, symbols=market.symbols, owners=market.owners + 1)
 
 
-def run_piece(number, count, drive, full_flows, told_book, hit_table):
+def run_piece(number, count, drive, full_flows, told_book, hit_table, then=None):
     """Put one piece through all engines and return its hit table.
 
-    A difference is cut down to the fewest commands that show it.
+    A difference is cut down to the fewest commands that show it. ``then`` gets the number, the
+    market, the commands and the events.
     """
     markets = list(full_flows.MARKETS.values())
     market = markets[number % len(markets)]
     flow, table, told = full_flows.Flow(number, market), hit_table.HitTable(), told_book.ToldBook()
     table.reset(market.symbols)
     engines = [create(name, market) for name in NAMES]
-    given = []
+    given, answers = [], []
     for start in range(0, count, STRETCH):
         contents = engines[0].contents()
         if any(contents.digest() != engine.digest() for engine in engines[1:]):
@@ -53,11 +54,14 @@ def run_piece(number, count, drive, full_flows, told_book, hit_table):
         expected, *told_by = (drive(engine, given[-1], room=room) for engine in engines)
         if any(expected.tobytes() != actual.tobytes() for actual in told_by):
             fail(number, market, given, drive, "the events differ")
+        answers.append(expected)
         table.add(given[-1], expected)
         told.feed(expected)
         if start // STRETCH % LOOK == 0:
             look(engines, told, market.symbols)
     look(engines, told, market.symbols)
+    if then:
+        then(number, market, np.concatenate(given), np.concatenate(answers))
     assert table.impossible() == []
     return table
 
@@ -116,21 +120,6 @@ def hits(hit_table):
     return hit_table.HitTable()
 
 
-def to_each_cell(hit_table, directed_flows):
-    """Give for each cell that can be reached its name, its counts' index, and a flow there."""
-    for kind, tif, state, _ in np.ndindex(*hit_table.SHAPE_ORDERS[:3], 1):
-        for reason in hit_table.reached_by_order(kind, tif, state):
-            flow = directed_flows.to_an_order(kind, tif, state, reason)
-            yield "orders", (kind, tif, state, reason), flow
-    for kind, state, _ in np.ndindex(*hit_table.SHAPE_COMMANDS[:2], 1):
-        for reason in hit_table.reached_by_command(kind, state):
-            flow = directed_flows.to_a_command(kind, state, reason)
-            yield "commands", (kind, state, reason), flow
-    for state in range(1, hit_table.NO_SYMBOL):
-        cell = (hit_table.K.STATE, state, hit_table.R.MARKET_RESIDUE)
-        yield "commands", cell, directed_flows.to_a_market_residue(state)
-
-
 @pytest.fixture(scope="module")
 def piece(drive, full_flows, told_book, hit_table):
     """Return the function that runs a piece, by number and length."""
@@ -148,7 +137,7 @@ def reach_each_cell(drive, hit_table, directed_flows, told_book, hits) -> list:
     """Put each directed flow through new engines, and return those that lead elsewhere."""
     room = {name: getattr(directed_flows, name.upper()) for name in ("orders", "symbols", "owners")}
     missed = []
-    for title, cell, flow in to_each_cell(hit_table, directed_flows):
+    for title, cell, flow in directed_flows.to_each_cell(hit_table):
         commands, told = directed_flows.records_of(flow), told_book.ToldBook(strict=True)
         engines = [IMPLEMENTATIONS[name].create(**room) for name in NAMES]
         expected, *told_by = (drive(engine, commands) for engine in engines)
@@ -204,9 +193,20 @@ def _run_numbered(number):
     return table.orders, table.commands
 
 
+@pytest.fixture(scope="module")
+def sanitized(sanitizing, tmp_path_factory):
+    """Return what looks at a piece under sanitizers, or None where nothing is built with them."""
+    folder = tmp_path_factory.mktemp("sanitized")
+    if sanitizing.what_is_missing(folder):  # test_sanitizers is skipped then, and says why
+        return None
+    return partial(sanitizing.assert_answers, sanitizing.build(folder))
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("half_million", range(SOAK_TESTS))
-def test_oracle_and_ladders_agree_over_ten_million_commands(half_million, piece, hits):
+def test_oracle_and_ladders_agree_over_ten_million_commands(half_million, piece, sanitized, hits):
+    """And so does the ladder in C++ under AddressSanitizer and UBSan."""
+    piece = partial(piece, then=sanitized)
     for orders, commands in run_in_two_processes(1_000 + SOAK_PIECES * half_million, piece):
         hits.orders += orders
         hits.commands += commands
