@@ -244,43 +244,66 @@ def generate(
     >>> len(flow.preload), len(flow.commands), flow.digest()
     (100, 1000, 'd5445c2c0d9064ae')
     """
-    if flow not in FLOWS:
-        raise InputError(f"there is no order flow {flow!r}; choose one of {', '.join(FLOWS)}")
-    if arrivals not in ARRIVALS:
-        raise InputError(f"there are no arrivals {arrivals!r}; choose one of {', '.join(ARRIVALS)}")
-    kind = FLOWS[flow]
-    own_centre, own_width = (
-        (PRICE_CENTRE, WIDTH)
-        if kind.swing is None
-        else (market_flow.PRICE_CENTRE, market_flow.WIDTH)
-    )
+    kind = _kind(flow, arrivals)
     parameters: dict[str, Any] = {
         "messages": messages,
         "live_orders": live_orders,
         "seed": seed,
         "symbols": symbols,
-        "price_centre": own_centre if price_centre is None else price_centre,
-        "width": own_width if width is None else width,
+        **_own(kind, price_centre, width, swing, shares),
     }
-    if kind.swing is not None:
-        parameters["swing"] = kind.swing if swing is None else swing
-        parameters["shares"] = kind.shares if shares is None else shares
-    elif swing is not None or shares is not None:
-        raise InputError(f"{flow} has neither swing nor shares; choose a market-like flow")
     _check(**parameters)
+    return _made(kind, arrivals, parameters)
 
-    records = np.zeros(live_orders + messages, COMMAND)
-    actions = np.zeros(live_orders + messages, np.uint8)
+
+def _made(kind: FlowKind, arrivals: str, parameters: dict[str, Any]) -> Flow:
+    """Make a flow whose parameters are within their ranges."""
+    preload = parameters["live_orders"]
+    records = np.zeros(preload + parameters["messages"], COMMAND)
+    actions = np.zeros(len(records), np.uint8)
     peak = _fill(kind, records, actions, arrivals, parameters)
     return Flow(
-        name=flow,
-        preload=records[:live_orders],
-        commands=records[live_orders:],
-        actions=actions[live_orders:],
+        name=kind.name,
+        preload=records[:preload],
+        commands=records[preload:],
+        actions=actions[preload:],
         orders_max=max(peak, 1),
-        symbols=symbols,
+        symbols=parameters["symbols"],
         parameters=_told(parameters) | {"arrivals": arrivals},
     )
+
+
+def _kind(flow: str, arrivals: str) -> FlowKind:
+    """Return the flow of a name, if there is one, and such arrivals."""
+    if flow not in FLOWS:
+        raise InputError(f"there is no order flow {flow!r}; choose one of {', '.join(FLOWS)}")
+    if arrivals not in ARRIVALS:
+        raise InputError(f"there are no arrivals {arrivals!r}; choose one of {', '.join(ARRIVALS)}")
+    return FLOWS[flow]
+
+
+def _own(
+    kind: FlowKind,
+    price_centre: int | None,
+    width: int | None,
+    swing: int | None,
+    shares: Shares | None,
+) -> dict[str, Any]:
+    """Return the parameters that each flow has its own values for, where none were given."""
+    is_market = kind.swing is not None
+    if not is_market and (swing is not None or shares is not None):
+        raise InputError(f"{kind.name} has neither swing nor shares; choose a market-like flow")
+    centre, reach = market_flow.PRICE_CENTRE, market_flow.WIDTH
+    if not is_market:
+        centre, reach = PRICE_CENTRE, WIDTH
+    own: dict[str, Any] = {
+        "price_centre": centre if price_centre is None else price_centre,
+        "width": reach if width is None else width,
+    }
+    if is_market:
+        own["swing"] = kind.swing if swing is None else swing
+        own["shares"] = kind.shares if shares is None else shares
+    return own
 
 
 def _told(parameters: dict[str, Any]) -> dict[str, Any]:
