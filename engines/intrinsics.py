@@ -185,9 +185,9 @@ def prefetch(typingctx, address, offset):
     """
 
     def codegen(context, builder, signature, arguments):
-        word, flag = ir.IntType(64), ir.IntType(32)
-        place = builder.add(arguments[0], context.cast(
-            builder, arguments[1], signature.args[1], types.int64))
+        flag = ir.IntType(32)
+        offset = context.cast(builder, arguments[1], signature.args[1], types.int64)
+        place = builder.add(arguments[0], offset)
         pointer = builder.inttoptr(place, ir.IntType(8).as_pointer())
         function_type = ir.FunctionType(ir.VoidType(), [pointer.type, flag, flag, flag])
         function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")

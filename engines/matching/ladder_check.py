@@ -45,7 +45,7 @@ from engines.matching.ladder_orders import (
     owner_at,
     timed_at,
 )
-from engines.matching.ladder_queues import book_at, terms_at
+from engines.matching.ladder_queues import book_at, first_waiting, terms_at
 
 # Each line is an invariant; check() returns the number of the first that does not hold.
 INVARIANTS = (
@@ -72,6 +72,7 @@ INVARIANTS = (
     "the heap holds every order that expires, none before one above it",
     "the list of trailing stops holds each of them once",
     "owners stand in order, limit something, and their live orders are counted",
+    "no all-or-none order would go farther than its book says",
 )
 
 
@@ -178,6 +179,20 @@ def check_side(s, symbol, side):
 
 
 @rare
+def goes_farther(s, symbol):
+    """Return whether an all-or-none order would go farther than its book says."""
+    book, slot = book_at(s.books, symbol), first_waiting(s, symbol, 0)
+    while book.whole_known and slot != ZERO:
+        terms = terms_at(s.terms, slot)
+        if terms.side == 0 and terms.price > book.whole_bid:
+            return True
+        if terms.side == 1 and (book.whole_ask == 0 or terms.price < book.whole_ask):
+            return True
+        slot = np.uint64(slot_at(s.orders, slot).next)
+    return False
+
+
+@rare
 def check_waiting(s, symbol):
     """Return (the broken invariant or 0, orders, pages) of a symbol's waiting queues."""
     page = np.int64(book_at(s.books, symbol).waiting_page)
@@ -189,6 +204,8 @@ def check_waiting(s, symbol):
         if broken == 0 and queue_at(s.levels, page << 6 | number).quantity:
             broken, count = check_queue(s, page << 6 | number)
             orders += count
+    if broken == 0 and goes_farther(s, symbol):
+        broken = 23
     return broken, orders, 1
 
 

@@ -38,7 +38,7 @@ def serve_alert(base, place, room, n, command_place):
     s, events, command = places_at(base), Out(place, room), command_at(command_place, 0)
     symbol, first = np.int64(command.symbol), n
     book = book_at(s.books, symbol)
-    if book.attention & HAS_STATE or book.waiting_page:
+    if book.attention & HAS_STATE:
         return carry_out(base, place, room, n, command_place)
     header_at(base, 0).turns = TURNS_MAX
     if command.kind == COMMANDS.NEW:

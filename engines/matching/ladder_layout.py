@@ -46,7 +46,7 @@ from engines.matching.rules import events_max
 from engines.messages import EVENT
 
 MAGIC = b"XLABLADR"
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 TICKS_A_PAGE = 64
 WORD_LAYERS = 3  # of 6 bits each, between a page's number of 25 bits and a root of 7 bits
 PAGES_MAX = (2**20 - 2) // WORD_LAYERS  # a directory entry has 20 bits, for a page or a word
@@ -115,7 +115,9 @@ BOOK = np.dtype(
         ("waiting_page", "<u4"),
         ("trailing", "<u4"),  # the trailing stop that came first, and last
         ("last_trailing", "<u4"),
-        ("reserved", "<u4", 3),
+        ("whole_known", "<u4"),  # 1: no all-or-none order waits that goes farther than these
+        ("whole_bid", "<i4"),  # limits (0: there is none of that side)
+        ("whole_ask", "<i4"),
     ]
 )
 HAS_RARE, HAS_STATE, HAS_COLLAR, HAS_LIMITS = 1, 2, 4, 8  # attention

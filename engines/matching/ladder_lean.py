@@ -50,6 +50,7 @@ from engines.matching.ladder_queues import (
     unlink,
 )
 from engines.matching.ladder_taking import meet_rare
+from engines.matching.ladder_waiting import whole_may_fill
 from engines.messages import (
     PRICE_MAX,
     CommandKind,
@@ -366,9 +367,13 @@ def change(s, events, n, command, symbol, alert):
 
 @fast
 def must_settle(s, book, symbol):
-    """Return whether stops wait that the last price triggers, or that have yet to follow it."""
+    """Return whether orders wait that may move: all-or-none orders, or stops by the last price."""
+    if book.rare_orders == 0:
+        return False
+    if whole_may_fill(s, book, symbol):
+        return True
     last = np.int64(book.last_price)
-    if book.rare_orders == 0 or last == 0:
+    if last == 0:
         return False
     if book.trailing and book.followed != last:
         return True

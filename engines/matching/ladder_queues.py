@@ -176,6 +176,7 @@ def queue_up_waiting(s, slot, symbol, number):
         page_at(s.pages, page).bitmap |= ONE << np.uint64(number)
     queue.tail = slot
     queue.quantity += order.quantity
+    book.whole_known = 0
 
 
 @rare

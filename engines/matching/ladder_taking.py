@@ -229,9 +229,7 @@ def take(base, place, room, first, command, n, slot, symbol, limit):
     return n << 8
 
 
-@far(
-    "int64(int64, int64, int64, int64, int64, int64, uint64, int64, int64, uint64, uint32, int64)"
-)
+@far("int64(int64, int64, int64, int64, int64, int64, uint64, int64, int64, uint64, uint32, int64)")
 def meet_rare(
     base, place, room, first, command, n, met, symbol, side, order_id, owner, remaining
 ):  # fmt: skip

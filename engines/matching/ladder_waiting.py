@@ -39,8 +39,26 @@ from engines.messages import PRICE_MAX
 
 
 @rare
+def whole_may_fill(s, book, symbol):
+    """Return whether an all-or-none order waits that may go as far as the other side's best."""
+    if book.waiting_page == 0:
+        return False
+    if book.whole_known == 0:
+        return True
+    bid = side_at(s.sides, 4 * symbol).best_price
+    ask = side_at(s.sides, 4 * symbol + 1).best_price
+    if ask and book.whole_bid >= ask:
+        return True
+    return book.whole_ask != 0 and book.whole_ask <= bid
+
+
+@rare
 def first_fillable(s, symbol, most_turns):
-    """Return (the first all-or-none order that can fill now, its limit), or (0, 0)."""
+    """Return (the first all-or-none order that can fill now, its limit), or (0, 0).
+
+    If there is none, how far they would go is noted in the book.
+    """
+    buy, sell = np.int64(0), np.int64(0)
     slot = first_waiting(s, symbol, 0)
     while slot != ZERO:
         order, terms = slot_at(s.orders, slot), terms_at(s.terms, slot)
@@ -52,15 +70,22 @@ def first_fillable(s, symbol, most_turns):
             owner = order.owner
             if fillable(s.header, symbol, side, owner, terms.stp, limit, quantity, most_turns):
                 return slot, limit
+        price = np.int64(terms.price)
+        if side == BUY:
+            buy = max(buy, price)
+        else:
+            sell = min(sell, price) if sell else price
         slot = np.uint64(order.next)
+    book = book_at(s.books, symbol)
+    book.whole_known, book.whole_bid, book.whole_ask = 1, buy, sell
     return ZERO, np.int64(0)
 
 
 @rare
 def fill_whole(s, out, n, symbol):
     """Fill the all-or-none orders that can be, the one that waits longest first; return n."""
-    header = header_at(s.header, 0)
-    while header.turns:
+    header, book = header_at(s.header, 0), book_at(s.books, symbol)
+    while header.turns and whole_may_fill(s, book, symbol):
         slot, limit = first_fillable(s, symbol, np.int64(header.turns) - 1)
         if slot == ZERO:
             break

@@ -28,7 +28,7 @@
 
 namespace xlab {
 
-constexpr std::uint32_t LAYOUT_VERSION = 2;
+constexpr std::uint32_t LAYOUT_VERSION = 3;
 constexpr std::int64_t TICKS_A_PAGE = 64;
 constexpr std::int64_t WORD_LAYERS = 3;
 constexpr std::int64_t PAGES_MAX = ((1 << 20) - 2) / WORD_LAYERS;
@@ -59,7 +59,9 @@ struct Book {
     std::int32_t last_price;
     std::uint32_t attention;
     std::int32_t reference, low, high, followed;
-    std::uint32_t state, rare_orders, waiting_page, trailing, last_trailing, reserved[3];
+    std::uint32_t state, rare_orders, waiting_page, trailing, last_trailing;
+    std::uint32_t whole_known;          // 1: no all-or-none order waits that goes farther than
+    std::int32_t whole_bid, whole_ask;  // these limits (0: there is none of that side)
 };
 
 struct Side {

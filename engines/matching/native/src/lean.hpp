@@ -289,10 +289,13 @@ XLAB_INLINE Done change(const Places& s, Told& out, std::int64_t symbol) {
     return Done::CARRIED_OUT;
 }
 
-// Whether stops wait that the last price triggers, or that have yet to follow it.
+// Whether orders wait that may move now: all-or-none orders that may fill, stops that the last
+// price triggers or that have yet to follow it.
 XLAB_INLINE bool must_settle(const Places& s, const Book& book, std::int64_t symbol) {
+    if (book.rare_orders == 0) return false;
+    if (whole_may_fill(s, book, symbol)) return true;
     const std::int64_t last = book.last_price;
-    if (book.rare_orders == 0 || last == 0) return false;
+    if (last == 0) return false;
     if (book.trailing && book.followed != last) return true;
     const std::int64_t lowest_buy = side_at(s, symbol, BUY_STOPS).best_price;
     return (lowest_buy && lowest_buy <= last) || side_at(s, symbol, SELL_STOPS).best_price >= last;
@@ -301,7 +304,7 @@ XLAB_INLINE bool must_settle(const Places& s, const Book& book, std::int64_t sym
 // Carries out a NEW, CANCEL, REDUCE or REPLACE of a book with attention.
 XLAB_FAR inline void carry_out_alert(const Places& s, Told& out, std::int64_t symbol) {
     Book& book = book_at(s, symbol);
-    if (book.attention & HAS_STATE || book.waiting_page) {
+    if (book.attention & HAS_STATE) {
         carry_out(s, out);
         return;
     }

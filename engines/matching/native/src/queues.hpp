@@ -139,6 +139,7 @@ inline void queue_up_waiting(const Places& s, std::uint64_t slot, std::int64_t s
     }
     queue.tail = static_cast<std::uint32_t>(slot);
     queue.quantity += order.quantity;
+    book.whole_known = 0;
 }
 
 // The first order of a waiting queue, or 0.

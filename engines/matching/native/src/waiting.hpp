@@ -18,8 +18,18 @@ struct Candidate {
     std::int64_t limit;
 };
 
-// The first all-or-none order that can fill now.
+// Whether all-or-none orders wait, one of which may go as far as the other side's best price.
+inline bool whole_may_fill(const Places& s, const Book& book, std::int64_t symbol) {
+    if (book.waiting_page == 0) return false;
+    if (!book.whole_known) return true;
+    const std::int64_t ask = side_at(s, symbol, SELL).best_price;
+    const std::int64_t bid = side_at(s, symbol, BUY).best_price;
+    return (ask && book.whole_bid >= ask) || (book.whole_ask && book.whole_ask <= bid);
+}
+
+// The first all-or-none order that can fill now; if there is none, how far they would go is noted.
 inline Candidate first_fillable(const Places& s, std::int64_t symbol, std::int64_t most_turns) {
+    std::int32_t bid = 0, ask = 0;
     std::uint64_t slot = first_waiting(s, symbol, 0);
     while (slot != 0) {
         const Slot& order = slot_at(s, slot);
@@ -28,14 +38,23 @@ inline Candidate first_fillable(const Places& s, std::int64_t symbol, std::int64
         if (crosses(side_at(s, symbol, 1 - side).best_price, side, limit) &&
             fillable(s, symbol, side, order.owner, terms.stp, limit, order.quantity, most_turns))
             return {slot, limit};
+        if (side == BUY)
+            bid = std::max(bid, terms.price);
+        else
+            ask = ask ? std::min(ask, terms.price) : terms.price;
         slot = order.next;
     }
+    Book& book = book_at(s, symbol);
+    book.whole_known = 1;
+    book.whole_bid = bid;
+    book.whole_ask = ask;
     return {0, 0};
 }
 
 // Fills the all-or-none orders that can be, the one that waits longest first.
 inline void fill_whole(const Places& s, Told& out, std::int64_t symbol) {
-    while (s.header->turns) {
+    const Book& book = book_at(s, symbol);
+    while (s.header->turns && whole_may_fill(s, book, symbol)) {
         const auto [slot, limit] = first_fillable(s, symbol, std::int64_t{s.header->turns} - 1);
         if (slot == 0) break;
         start_whole(s, out, slot, symbol, limit);
