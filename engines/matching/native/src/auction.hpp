@@ -29,7 +29,7 @@ struct Best {
     std::int64_t level, price;
 };
 
-// -- the price -------------------------------------------------------------------------------------
+// -- the price ------------------------------------------------------------------------------------
 
 // All lots at a level, reserves included.
 inline std::int64_t level_quantity(const Places& s, std::int64_t symbol, std::int64_t level) {
@@ -122,7 +122,7 @@ inline void tell_cross(const Places& s, Told& out, const Cross& cross, std::int6
            event::AUCTION, cross.surplus < 0 ? SELL : BUY, why);
 }
 
-// -- the trades ------------------------------------------------------------------------------------
+// -- the trades -----------------------------------------------------------------------------------
 
 // The order of a side that trades next: market orders, then the best price's first.
 inline std::uint64_t next_in_auction(const Places& s, std::int64_t symbol, std::int64_t side) {

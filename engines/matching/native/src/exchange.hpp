@@ -31,7 +31,7 @@ inline void tell_done(const Places& s, Told& out, std::int64_t count) {
            BUY, reason::NONE);
 }
 
-// -- ending many orders ----------------------------------------------------------------------------
+// -- ending many orders ---------------------------------------------------------------------------
 
 // Ends an order of any symbol, whichever the command names.
 inline void end_for_all(const Places& s, Told& out, std::uint64_t slot, std::int64_t symbol,
@@ -126,7 +126,7 @@ inline void tick(const Places& s, Told& out) {
     tell_done(s, out, out.n - out.first);
 }
 
-// -- states and collars ----------------------------------------------------------------------------
+// -- states and collars ---------------------------------------------------------------------------
 
 // Sets or clears a bit of a book's attention.
 inline void mark(Book& book, std::uint32_t bit, bool is_so) {
@@ -171,7 +171,7 @@ inline void set_collar(const Places& s, Told& out, std::int64_t symbol) {
     settle(s, out, symbol);
 }
 
-// -- risk limits -----------------------------------------------------------------------------------
+// -- risk limits ----------------------------------------------------------------------------------
 
 // Sets or clears every book's attention for risk limits.
 inline void mark_all(const Places& s, bool is_so) {

@@ -22,7 +22,7 @@ namespace full {
 constexpr std::uint64_t TIME_MAX = std::numeric_limits<std::int64_t>::max();
 constexpr std::uint8_t FLAGS_MAX = POST_ONLY | REPRICE | ALL_OR_NONE;
 
-// -- checks of a NEW -------------------------------------------------------------------------------
+// -- checks of a NEW ------------------------------------------------------------------------------
 
 // Whether an order may not live beyond its own command.
 inline bool is_at_once(const Command& command) { return command.tif == IOC || command.tif == FOK; }
@@ -208,7 +208,7 @@ XLAB_FAR inline std::int64_t why_new_rejected(const Places& s, const Command& co
     return 0;
 }
 
-// -- an order's commands ---------------------------------------------------------------------------
+// -- an order's commands --------------------------------------------------------------------------
 
 // Carries out a NEW.
 XLAB_FAR inline void enter(const Places& s, Told& out, std::int64_t symbol) {
