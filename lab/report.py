@@ -32,6 +32,7 @@ DATA_VERSION = 1
 
 _TITLES = {
     "throughput": "Commands a second",
+    "scaling": "Commands a second along an axis",
     "percentiles": "Service time by percentile",
     "histogram": "How service times are distributed",
 }
@@ -213,6 +214,7 @@ def _figures(runs: list[Result]) -> list[_Figure]:
     """Return the figures that the first run has numbers for."""
     draw = {
         "throughput": plots.throughput,
+        "scaling": plots.scaling,
         "percentiles": plots.percentiles,
         "histogram": plots.histogram,
     }

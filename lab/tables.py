@@ -17,7 +17,16 @@ from lab.measure.result import Measurement, Result
 from lab.units import amount, quantity
 
 _AGAINST = "against baseline"
-_METRICS = {"throughput": "commands a second", "service_time": "service time of a command"}
+_METRICS = {
+    "throughput": "commands a second",
+    "service_time": "service time of a command",
+    "memory": "memory a live order, levels included",
+    "speed_up": "times what one core does",
+    "cycles": "cycles a command",
+    "instructions": "instructions a command",
+    "cache_misses": "cache misses a command",
+    "branch_misses": "branch misses a command",
+}
 _QUANTILES = ("99", "99.9", "99.99", "max")
 _MACHINE = (
     "name",

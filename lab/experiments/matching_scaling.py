@@ -68,17 +68,17 @@ AXES = {
 Across = Annotated[
     Literal["live_orders", "symbols", "width"],
     Field(description="What is varied: live orders, symbols, or the width of prices in ticks."),
-    Control(),
+    Control(group="Axis"),
 ]
 Points = Annotated[
     int,
     Field(ge=2, le=16, description="How many points, spread evenly over the axis's decades."),
-    Control(unit="points"),
+    Control(unit="points", group="Axis"),
 ]
 End = Annotated[
     int,
     Field(ge=0, le=1_000_000, description="Where the axis begins or ends; 0: as far as it goes."),
-    Control(scale="linear"),
+    Control(group="Axis"),
 ]
 
 

@@ -67,7 +67,7 @@ def matching_sharding(
     symbols: Symbols = 64,
     engines: Engines = _ALL,
     batch: Batch = 10_000,
-    cores: Cores = 0,
+    cores_max: Cores = 0,
     rounds: Rounds = 3,
     seconds: Seconds = 0.2,
     seed: Seed = 1,
@@ -80,7 +80,7 @@ def matching_sharding(
 
     rivals = able(bench, engines, flow)
     cpus = one_cpu_a_core()
-    cpus = cpus[-cores:] if cores else cpus
+    cpus = cpus[-cores_max:] if cores_max else cpus
     bench.say("starting", f"making {messages:,} commands")
     made = generate(flow, messages, live_orders, seed, symbols)
     say_what_is_timed(bench, batch)
@@ -112,7 +112,7 @@ def estimate_seconds(parameters: Mapping[str, Any]) -> float:
     """Return about how long a run takes."""
     from lab.experiments.matching_flow import answer_seconds, rounds_seconds
 
-    counts = counts_of(parameters["cores"] or len(one_cpu_a_core()))
+    counts = counts_of(parameters["cores_max"] or len(one_cpu_a_core()))
     # A shard has less to do, and as long to start as any process.
     rounds_s = rounds_seconds(parameters, 1, 1) * len(counts)
     return 2.0 + len(counts) * answer_seconds(parameters) + rounds_s

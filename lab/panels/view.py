@@ -21,7 +21,13 @@ HIGHEST = (90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99, 99.995, 99.999)
 SHARPNESS = 1.8  # the image is shown 650 pixels wide: two device pixels to each, and no more
 EARLIER_MOST = 5
 _OPENS_AT = 99.99
-_TITLES = {"percentiles": "Percentiles", "histogram": "Histogram", "throughput": "Throughput"}
+_TITLES = {
+    "percentiles": "Percentiles",
+    "histogram": "Histogram",
+    "throughput": "Throughput",
+    "scaling": "Scaling",
+}
+_OF_RATES = {"throughput": plots.throughput, "scaling": plots.scaling}
 
 
 class View:
@@ -114,8 +120,8 @@ class View:
         self.tabs.children[self.tabs.selected_index or 0].value = self._drawn[chosen]
 
     def _figure(self, kind: str, highest: float, case: str | None) -> str:
-        if kind == "throughput":
-            figure = plots.throughput(self.runs, size=SIZE)
+        if kind in _OF_RATES:
+            figure = _OF_RATES[kind](self.runs, size=SIZE)
         else:
             draw = plots.percentiles if kind == "percentiles" else plots.histogram
             figure = draw(self.runs, highest=highest, case=case, size=SIZE)

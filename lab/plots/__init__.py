@@ -10,6 +10,7 @@ styles     one colour, dash and marker a rival, everywhere
 reading    what a figure reads from results: lines, words, what cannot be told
 labels     where to write so that nothing overlaps
 sheet      header, axes, and the way to SVG and PNG
+scaling    rates along an axis: a book's size, a count of cores
 marks      boxes, strokes and words: drawn by matplotlib, or written as SVG
 ladder     how a book is drawn: a row a price, a block an order
 scenes     worked examples: books side by side, and what happened
@@ -22,6 +23,7 @@ from lab.plots.alternative import alt_text
 from lab.plots.histogram import histogram
 from lab.plots.percentiles import percentiles
 from lab.plots.reading import kinds
+from lab.plots.scaling import scaling
 from lab.plots.sheet import FULL, HALF, to_png, to_svg
 from lab.plots.styles import STYLES, Style, style_of
 from lab.plots.throughput import throughput
@@ -35,6 +37,7 @@ __all__ = [
     "histogram",
     "kinds",
     "percentiles",
+    "scaling",
     "style_of",
     "throughput",
     "to_png",

@@ -12,6 +12,7 @@ _NAMES = {
     "percentiles": "Percentile plot",
     "histogram": "Histogram of times",
     "throughput": "Commands a second",
+    "scaling": "Commands a second along an axis",
 }
 _READ_OUT = (50.0, 99.0, 99.9)
 
@@ -26,13 +27,13 @@ def alt_text(
     results
         What the figure shows.
     kind
-        ``"percentiles"``, ``"histogram"`` or ``"throughput"``.
+        ``"percentiles"``, ``"histogram"``, ``"throughput"`` or ``"scaling"``.
     case
         What was measured; the whole run when None.
     """
     runs = reading.several(results)
     case = case or reading.default_case(runs[0])
-    is_rate = kind == "throughput"
+    is_rate = kind in ("throughput", "scaling")
     words = [
         f"{_NAMES[kind]}. {reading.finding(runs[0]) if is_rate else reading.title(runs[0], case)}",
         reading.about(runs[0], with_floor=not is_rate),

@@ -122,8 +122,10 @@ def _curve_of(encoded: str) -> tuple[np.ndarray, np.ndarray]:
 def kinds(result: Result) -> list[str]:
     """Return the kinds of figures that a result has numbers for, the most telling one first."""
     has_times = any(item.histogram for item in result.measurements)
-    has_rates = any(item.metric == THROUGHPUT for item in result.measurements)
-    return ["percentiles", "histogram"] * has_times + ["throughput"] * has_rates
+    rates = [item for item in result.measurements if item.metric == THROUGHPUT]
+    if any(item.at is not None for item in rates):
+        return ["scaling"]
+    return ["percentiles", "histogram"] * has_times + ["throughput"] * bool(rates)
 
 
 def default_case(result: Result) -> str:
@@ -322,9 +324,12 @@ def setting(result: Result) -> str:
         return ", ".join(f"{name} {value}" for name, value in result.parameters.items())
     first_group = None
     words = []
+    varied = {value for value in result.parameters.values() if isinstance(value, str)}
     for control in controls_of(experiment.model()):
         first_group = first_group or control.group
         value = result.parameters.get(control.name)
+        if control.name in varied:  # a parameter's name: what an axis shows
+            continue
         if control.group == first_group and value is not None:
             words.append(_in_words(control, value))
     return ", ".join(filter(None, words))

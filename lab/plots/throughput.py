@@ -73,7 +73,7 @@ def _drawn(runs: list[Result], size: tuple[float, float], title: str | None) -> 
         (len(rows) - 0.4, -0.6),
         "commands a second",
     )
-    ticks = _ticks(low, high, 4 if sheet.width < 400 else 7)
+    ticks = round_ticks(low, high, 4 if sheet.width < 400 else 7)
     axes.set_xticks([math.log10(tick) for tick in ticks], [amount(tick) for tick in ticks])
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
@@ -125,7 +125,7 @@ def _range(rows: list[_Row]) -> tuple[float, float]:
     return low - room, high + 2.6 * room
 
 
-def _ticks(low: float, high: float, most: int) -> list[float]:
+def round_ticks(low: float, high: float, most: int) -> list[float]:
     """Return round numbers between 10^low and 10^high, whole decades where those are enough."""
     decades = range(math.floor(low), math.ceil(high) + 1)
     for steps in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
