@@ -268,15 +268,34 @@ main.add_command(
 )
 @click.option("--engine", default="all", show_default=True, help="An engine of lab list, or all.")
 @click.option("--check", is_flag=True, help="Hold the engine's book against the recorded book.")
+@click.option(
+    "--until-damage",
+    is_flag=True,
+    help="Where FILE is damaged or cut short, replay what stands before that.",
+)
+@click.option("--tick", type=int, help="ITCH: what a tick is, in units of 0.0001 (default: 1).")
 @_json
-def replay(file: str, form: str, book: str | None, engine: str, check: bool, as_json: bool) -> int:
+def replay(
+    file: str,
+    form: str,
+    book: str | None,
+    engine: str,
+    check: bool,
+    until_damage: bool,
+    tick: int | None,
+    as_json: bool,
+) -> int:
     """Run a recorded day through an engine, and check its book row by row.
+
+    Formats without a book of their own (ITCH, DBN with none beside it) are checked against the
+    book that their messages make, after each message.
 
     Leaves with 1 when a row differs, or when engines that should agree end with different books.
 
     \b
     Example
       lab replay mbo.csv --format databento --engine price_ladder --check
+      lab replay S013020-v50.txt.gz --format itch --engine native
     """
     from engines.matching import present
     from lab.experiments.replay import replay_file
@@ -286,9 +305,13 @@ def replay(file: str, form: str, book: str | None, engine: str, check: bool, as_
     names = present() if engine == "all" else [_engine_named(engine)]
     report = reporter()
     try:
-        replays = [replay_file(file, form, name, check, report, book) for name in names]
+        replays = [
+            replay_file(file, form, name, check, report, book, until_damage, tick) for name in names
+        ]
     finally:
         report.close()
+    for note in replays[0].notes:
+        print(f"lab: {note}", file=sys.stderr)
     agree = len({outcome.digest for outcome in replays}) == 1
     passed = agree and all(outcome.passed for outcome in replays)
     if as_json:

@@ -15,6 +15,7 @@ from lab.books.steps import Course
 
 FLOW_MESSAGES, FLOW_LIVE_ORDERS, FLOW_SEED = 5_000, 300, 1
 _ORDERS_LEAST = 64
+_SUFFIXES = (".zip", ".csv", ".itch", ".gz", ".dbn", ".zst")
 
 
 def course_of(source: Any, form: str = "lobster") -> Course:
@@ -61,14 +62,15 @@ def course_of_commands(title: str, commands: np.ndarray) -> Course:
 
 
 def _names_a_file(text: str) -> bool:
-    return "\n" not in text and Path(text).suffix.lower() in (".zip", ".csv")
+    return "\n" not in text and Path(text).suffix.lower() in _SUFFIXES
 
 
 def _of_file(path: Path, form: str) -> Course:
     from lab.experiments.replay_check import script_of
 
     script = script_of(path, form, None, False, lambda *_: None)
-    return Course(f"{path.name}, {script.messages:,} messages", script.commands, script.orders_max)
+    title = f"{path.name}, {script.messages:,} messages"
+    return Course(title, script.commands, script.orders_max, script.symbols)
 
 
 def _flow_named(name: str) -> Any:

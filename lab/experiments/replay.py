@@ -63,6 +63,7 @@ def replay_file(
     progress: Report | None = None,
     book: str | Path | None = None,
     until_damage: bool = False,
+    tick: int | None = None,
 ) -> ReplayReport:
     """Run a recorded day through one engine.
 
@@ -84,6 +85,8 @@ def replay_file(
     until_damage
         Whether to replay what stands before a damage, where a file is damaged or cut short; the
         report's ``notes`` say so.
+    tick
+        What a tick is, in units of 0.0001, for formats that let it be chosen (ITCH).
 
     Returns
     -------
@@ -98,7 +101,7 @@ def replay_file(
     """
     report = progress or _say_nothing
     recording = recording_at(
-        *(Path(path), format, Path(book) if book else None, check, report, until_damage)
+        *(Path(path), format, Path(book) if book else None, check, report, until_damage, tick)
     )
     return replayed(recording, engine, check, report)
 

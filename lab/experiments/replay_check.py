@@ -134,6 +134,7 @@ def recording_at(
     check: bool,
     report: Report,
     until_damage: bool = False,
+    tick: int | None = None,
 ) -> Recording:
     """Return a day that can be played; the last one read is kept for the next engine.
 
@@ -145,7 +146,7 @@ def recording_at(
     format_named(form)
     report("starting", 0, 0, f"reading {path.name}")
     stamps = _stamps(path.parent) + (_stamps(book.parent) if book else ())
-    recording = _read(path, form, book, until_damage, stamps)
+    recording = _read(path, form, book, until_damage, tick, stamps)
     if check and not recording.rows:
         raise InputError(
             f"{path} has no recorded book beside it, so there is nothing to check against; "
@@ -156,10 +157,15 @@ def recording_at(
 
 @lru_cache(maxsize=1)
 def _read(
-    path: Path, form: str, book: Path | None, until_damage: bool, stamps: tuple[Stamp, ...]
+    path: Path,
+    form: str,
+    book: Path | None,
+    until_damage: bool,
+    tick: int | None,
+    stamps: tuple[Stamp, ...],
 ) -> Recording:
     """Read a day; ``stamps`` is there so that files that have changed are read again."""
-    return recording_of(path, form, book, until_damage)
+    return recording_of(path, form, book, until_damage, tick)
 
 
 def _function(where: str) -> Callable[..., Any]:

@@ -138,6 +138,8 @@ class Format:
     stream
         ``module:class`` of a ``recorded.Stream`` of (path, book), or nothing where a day of this
         format is always read whole.
+    has_ticks
+        Whether the stream lets its tick be chosen.
     """
 
     name: str
@@ -145,6 +147,7 @@ class Format:
     reader: str
     script: str
     stream: str = ""
+    has_ticks: bool = False
 
 
 FORMATS: dict[str, Format] = {
@@ -168,6 +171,7 @@ FORMATS: dict[str, Format] = {
             "lab.workloads.itch:read",
             "lab.workloads.recorded:script_of_day",
             "lab.workloads.itch:ItchFile",
+            has_ticks=True,
         ),
         Format(
             "dbn",

@@ -19,7 +19,7 @@ import numpy as np
 
 from engines.errors import FileError, InputError
 from engines.messages import ALL_SYMBOLS, COMMAND, CommandKind, TimeInForce
-from lab.workloads.day import BookRows, BookSide, Day, format_named
+from lab.workloads.day import BookRows, BookSide, Day, Format, format_named
 from lab.workloads.order_flow import ACTIONS, Flow
 from lab.workloads.recorded_messages import FLAWS, MESSAGE
 from lab.workloads.script import FILL, QUEUED, Script
@@ -29,6 +29,11 @@ LEVELS = 10
 FLOW_MESSAGES = 2_000_000
 _FIRST_ROOM = 4_096
 _RANKS_ROOM = 65_536
+_ACTION_OF = {
+    CommandKind.CANCEL: "cancel",
+    CommandKind.REDUCE: "cancel",
+    CommandKind.REPLACE: "replace",
+}
 
 
 class Stream(Protocol):
@@ -104,7 +109,11 @@ class Recording:
 
 
 def recording_of(
-    path: str | Path, form: str, book: str | Path | None = None, until_damage: bool = False
+    path: str | Path,
+    form: str,
+    book: str | Path | None = None,
+    until_damage: bool = False,
+    tick: int | None = None,
 ) -> Recording:
     """Return a recorded day that can be played in parts.
 
@@ -118,6 +127,8 @@ def recording_of(
         The recorded book, where its name does not follow from that of the day.
     until_damage
         Whether to take what stands before a damage, and note it, where a file is damaged.
+    tick
+        What a tick is, in units of 0.0001, for formats that let it be chosen.
 
     Raises
     ------
@@ -125,8 +136,9 @@ def recording_of(
         The format is unknown, the file damaged, or a package that reads it is missing.
     """
     entry = format_named(form)
+    options = _options(entry, tick)
     if entry.stream:
-        stream = _function(entry.stream)(Path(path), book)
+        stream = _function(entry.stream)(Path(path), book, **options)
         if getattr(stream, "book", None) is not None:
             return _with_book(stream, until_damage)
         return _streamed(stream, until_damage)
@@ -175,8 +187,8 @@ def flow_of(
     Returns
     -------
     Flow
-        ``actions`` as ``ACTIONS`` has them: a reduction counts as a cancel, a replacement as an
-        add. Plain orders only: every engine takes it.
+        ``actions`` as ``ACTIONS`` has them; a reduction counts as a cancel. Plain orders only:
+        every engine takes it.
 
     Raises
     ------
@@ -186,11 +198,11 @@ def flow_of(
     if messages < 1 or skip < 0:
         raise InputError(f"{messages} messages after {skip} is nothing; choose 1 or more after 0")
     entry = format_named(form)
+    options = _options(entry, tick)
     if not entry.stream:
         script = _function(entry.script)(_function(entry.reader)(Path(path), None))
         preload, commands = np.split(script.commands[: skip + messages], [skip])
         return _flow(Path(path), form, preload, commands, script.orders_max, script.symbols)
-    options = {} if tick is None else {"tick": tick}
     stream = _function(entry.stream)(Path(path), None, **options)
     playback, done = Playback(stream, levels=0), 0
     pieces: list[np.ndarray] = []
@@ -232,7 +244,8 @@ def _flow(
     preload["sequence"] = np.arange(1, len(preload) + 1)
     commands["sequence"] = np.arange(len(preload) + 1, len(preload) + len(commands) + 1)
     actions = np.zeros(len(commands), np.uint8)
-    actions[np.isin(commands["kind"], [CommandKind.CANCEL, CommandKind.REDUCE])] = 1
+    for kind, name in _ACTION_OF.items():
+        actions[commands["kind"] == kind] = ACTIONS.index(name)
     actions[commands["tif"] == TimeInForce.IOC] = ACTIONS.index("take")
     made_of = {"file": path.name, "format": form, "messages": len(commands)}
     return Flow(path.name, preload, commands, actions, orders_max, symbols, made_of)
@@ -245,6 +258,15 @@ def _as_commands(live: np.ndarray) -> np.ndarray:
     for field in ("order_id", "price", "quantity", "symbol", "side"):
         commands[field] = live[field]
     return commands
+
+
+def _options(entry: Format, tick: int | None) -> dict[str, int]:
+    """Return what a stream is made with besides its files."""
+    if tick is None:
+        return {}
+    if not entry.has_ticks:
+        raise InputError(f"the tick of {entry.name} is 0.0001 and no other; leave it out")
+    return {"tick": tick}
 
 
 def _function(where: str) -> Callable[..., Any]:
@@ -402,23 +424,21 @@ class Playback:
         ends = np.zeros(len(messages), np.int64)
         fills = np.zeros(len(messages), self._kernel.FILL_SLOT)
         rows = self._rows_for(len(messages))
-        pieces, starts, played, filled, rowed, total = [], [], 0, 0, 0, 0
+        pieces, played, filled, rowed, total = [], 0, 0, 0, 0
         room = 2 * len(messages) + 64
         while True:
             commands = np.zeros(room, COMMAND)
-            status, reached, count, fill_count, row_count = self._kernel.play(
+            status, reached, count, fill_count, row_end = self._kernel.play(
                 *(messages, played, self._stream.kinds, self._stream.units_per_tick),
-                *(self._books, commands, fills[filled:], ends),
-                self._kernel.Rows(*(_from(array, rowed) for array in rows)),
+                *(self._books, commands, fills[filled:], ends, rows, rowed),
             )
             # what a second call of the kernel counts from its own start
             ends[played:reached] += total
             fills["index"][filled : filled + fill_count] += total
-            rows.end[rowed : rowed + row_count] += total
+            rows.end[rowed:row_end] += total
             pieces.append(commands[:count])
-            starts.append(total)
             total, played = total + count, reached
-            filled, rowed = filled + fill_count, rowed + row_count
+            filled, rowed = filled + fill_count, row_end
             if status == self._kernel.FINE:
                 break
             if status == self._kernel.OFF_TICK:
@@ -551,11 +571,6 @@ class Playback:
             row_title=self._stream.title,
             flaws=flaws,
         )
-
-
-def _from(array: np.ndarray, row: int) -> np.ndarray:
-    """Return an array of ``Rows`` without its first rows."""
-    return array[:, row:] if array.ndim > 1 else array[row:]
 
 
 def _doubled(array: np.ndarray, needed: int) -> np.ndarray:

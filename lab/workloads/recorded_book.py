@@ -485,7 +485,7 @@ def _lacks_room(books, symbol, kind, commands, count):
 
 
 @njit(cache=True)
-def play(messages, first, kinds, unit, books, commands, fills, ends, rows):
+def play(messages, first, kinds, unit, books, commands, fills, ends, rows, row):
     """Turn messages into commands from ``first`` on, until an array is full.
 
     Parameters
@@ -500,14 +500,15 @@ def play(messages, first, kinds, unit, books, commands, fills, ends, rows):
         Where commands and executions go, zeroed; ``fills`` has room for one a message.
     ends
         int64, one for each message: receives how many commands stand before the next message.
-    rows
-        Where book rows go, one for each message that moves an order; of no length: no rows.
+    rows, row
+        Where book rows go, one for each message that moves an order, and where the first of them
+        goes; of no length: no rows.
 
     Returns
     -------
     status, messages played, commands, fills, rows : int
     """
-    count, filled, row = 0, 0, 0
+    count, filled = 0, 0
     for index in range(first, len(messages)):
         message = messages[index]
         kind, symbol, time_ns = kinds[message.type], np.int64(message.symbol), message.time_ns
