@@ -7,6 +7,7 @@ matching_throughput    How many commands a second does each structure of an orde
 matching_latency       Which structure answers a command fastest, and how bad is its tail?
 matching_scaling       How does throughput hold as a book grows: orders, symbols, price width?
 matching_sharding      How much faster is an exchange whose symbols are spread over cores?
+matching_rivals        How do the packages that match orders on PyPI compare with these engines?
 replay                 How fast does each engine run a recorded day, and is its book right?
 =====================  ====================================================================
 
@@ -156,7 +157,7 @@ EXPERIMENTS: dict[str, Experiment] = {
                     seconds=0.02,
                 ),
                 "full": dict(
-                    engines="fast", messages=200_000, highest=0, rounds=4, seconds=0.5, core=-2
+                    engines="compiled", messages=200_000, highest=0, rounds=4, seconds=0.5, core=-2
                 ),
             },
         ),
@@ -175,7 +176,18 @@ EXPERIMENTS: dict[str, Experiment] = {
                     seconds=0.02,
                     symbols=8,
                 ),
-                "full": dict(engines="fast", messages=1_000_000, rounds=7, seconds=1.0),
+                "full": dict(engines="compiled", messages=1_000_000, rounds=7, seconds=1.0),
+            },
+        ),
+        Experiment(
+            "matching_rivals",
+            "How do the packages that match orders on PyPI compare with these engines?",
+            "the same plain flow through each package, one order a call, and through our engines",
+            "matching",
+            "lab.experiments.matching_rivals:matching_rivals",
+            {
+                "smoke": dict(messages=500, live_orders=200, rounds=1, seconds=0.02),
+                "full": dict(messages=100_000, rounds=7, seconds=1.0),
             },
         ),
         Experiment(
