@@ -16,6 +16,7 @@
 #include <sanitizer/asan_interface.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -68,6 +69,8 @@ class GuardedLadder {
         bytes_ = xlab::bytes_needed(sizes) + GAP * xlab::SECTIONS;
         memory_ = static_cast<char*>(std::calloc(1, bytes_));
         xlab::Header header = xlab::new_header(sizes);
+        static_assert(offsetof(xlab::Header, owners_at) - offsetof(xlab::Header, books_at) ==
+                      sizeof header.books_at * (xlab::SECTIONS - 2));
         std::uint64_t* const begins = &header.books_at;  // of the sections after the header
         for (int section = 1; section < xlab::SECTIONS; ++section)
             begins[section - 1] += GAP * static_cast<std::uint64_t>(section);
