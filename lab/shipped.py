@@ -1,8 +1,10 @@
 """What the project ships measured: results, the notebooks' first figures, the README's numbers.
 
-``python -m lab.shipped`` makes all of it anew, in a quarter of an hour on a machine that does
-nothing else meanwhile; ``--only figures`` and ``--only readme`` draw again what is there, in
-seconds.
+``python -m lab.shipped`` makes all of it anew, in an hour on a machine that does nothing else
+meanwhile, and half an hour more for the reference's answers, which ``--only answers`` can ask for
+before, on a machine that is busy. ``--order 3 --order 7`` measures some of it, each order replacing
+the result that it shipped before, ``--list`` says which they are; ``--only figures`` and ``--only
+readme`` draw again what is there, in seconds.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import shutil
 import tempfile
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,10 +25,13 @@ import click
 import nbformat
 
 from engines.errors import ExchangeLabError, FileError, InputError
-from engines.matching import IMPLEMENTATIONS
+from lab.experiments import experiment_named
 from lab.jupyter.launch import environment
 from lab.measure.result import CHECKOUT, SHIPPED, Measurement, Result, results
-from lab.units import amount, quantity
+from lab.measure.runner import Bench
+from lab.measure.tally import times_text
+from lab.units import amount, quantity, seconds
+from lab.workloads.order_flow import FLOWS
 
 NOTEBOOKS = CHECKOUT / "notebooks"
 README = CHECKOUT / "README.md"
@@ -38,26 +44,41 @@ _NUMBERS = re.compile(r"(<!-- numbers.*?-->\n).*?(<!-- end of numbers -->)", re.
 
 @dataclass(frozen=True)
 class Order:
-    """One run to ship: an experiment, and what differs from its full size."""
+    """One run to ship: an experiment, what differs from its full size, and of which engines.
+
+    ``engines`` is a word for some of those that can be made; "" leaves it to the size.
+    """
 
     experiment: str
     changes: Mapping[str, Any] = field(default_factory=dict)
+    engines: str = ""
+
+    def parameters(self) -> dict[str, Any]:
+        """Return what differs from the full size."""
+        return {**self.changes, **(dict(engines=self.engines) if self.engines else {})}
 
 
-# The large book without the two slow engines. The last one is a panel's own settings, so that the
-# figure it opens with is the one its controls would measure.
+SMALL, LARGE = 50_000, 2_000_000  # commands in a pass: for every engine, for the fast ones
+_ROUNDS = 4  # eight processes each; the flow that the figures are about has more
+
+# Small runs first, with the two slow engines. The last of the latencies is a panel's own settings,
+# so that the figure it opens with is the one its controls would measure.
 ORDERS = (
-    Order("matching_throughput", dict(flow="add_only", messages=50_000)),
-    Order("matching_throughput", dict(flow="balanced", messages=50_000)),
-    Order(
-        "matching_latency",
-        dict(live_orders=200_000, engines=["binary_heap", "price_ladder"]),
+    Order("matching_throughput", dict(flow="add_only", messages=SMALL, rounds=_ROUNDS), "all"),
+    Order("matching_throughput", dict(flow="balanced", messages=SMALL, rounds=_ROUNDS), "all"),
+    Order("matching_latency", dict(live_orders=100_000, rounds=_ROUNDS), "fast"),
+    Order("matching_latency", dict(live_orders=50_000, rounds=_ROUNDS), "all"),
+    Order("matching_latency", dict(live_orders=10_000, rounds=_ROUNDS), "fast"),
+    Order("matching_throughput", dict(flow="balanced", messages=LARGE)),
+    *(
+        Order("matching_throughput", dict(flow=flow, messages=LARGE, rounds=_ROUNDS))
+        for flow in FLOWS
+        if flow != "balanced"
     ),
-    Order("matching_latency", dict(live_orders=50_000)),
-    Order(
-        "matching_latency",
-        dict(live_orders=10_000, engines=["binary_heap", "price_ladder"]),
-    ),
+    Order("matching_scaling", dict(across="live_orders")),
+    Order("matching_scaling", dict(across="symbols", live_orders=200_000, points=5)),
+    Order("matching_scaling", dict(across="width")),
+    Order("matching_sharding", dict(rounds=_ROUNDS)),
 )
 
 
@@ -80,24 +101,71 @@ def shipped(experiment: str, **parameters: Any) -> Result:
 # -- results ---------------------------------------------------------------------------------------
 
 
-def measure(size: str = "full") -> None:
-    """Run what is shipped, and only when all of it is there replace what was shipped before."""
+def measure(size: str = "full", chosen: Sequence[int] = ()) -> None:
+    """Run what is shipped, and only when all of it is there replace what was shipped before.
+
+    Parameters
+    ----------
+    size
+        Which size the orders change.
+    chosen
+        Which orders, counted from 1; all of them when empty. The others' results stay.
+    """
     from lab.measure.progress import reporter
     from lab.measure.runner import run_experiment
 
     report = reporter()
+    numbers = list(chosen) or list(range(1, len(ORDERS) + 1))
     with tempfile.TemporaryDirectory() as folder:
-        for number, order in enumerate(ORDERS, start=1):
+        for number in numbers:
+            order = ORDERS[number - 1]
             result = run_experiment(
-                order.experiment, order.changes, size, report=report, folder=folder
+                order.experiment, order.parameters(), size, report=report, folder=folder
             )
             report.close()
             click.echo(f"{number}/{len(ORDERS)} {result.verdict.finding}")
         SHIPPED.mkdir(parents=True, exist_ok=True)
-        for old in SHIPPED.glob("*.json"):
+        for old in _replaced(numbers) if chosen else SHIPPED.glob("*.json"):
             old.unlink()
         for new in Path(folder).glob("*.json"):
             shutil.copy(new, SHIPPED)
+
+
+class _AnswersOnly(Bench):
+    """A bench that ends where measuring would begin: the oracle has been asked by then."""
+
+    def compare(self, *arguments: Any, **named: Any) -> None:
+        """End."""
+        raise _AnswersKnown
+
+    def compare_cases(self, *arguments: Any, **named: Any) -> None:
+        """End."""
+        raise _AnswersKnown
+
+
+class _AnswersKnown(Exception):
+    """Nothing more is asked of the oracle."""
+
+
+def ask_oracle(chosen: Sequence[int] = ()) -> None:
+    """Have the reference answer the flows of what is shipped, so that no measuring waits for it."""
+    for number in chosen or range(1, len(ORDERS) + 1):
+        order = ORDERS[number - 1]
+        experiment = experiment_named(order.experiment)
+        values = experiment.parameters(order.parameters(), "full")
+        with suppress(_AnswersKnown), _AnswersOnly(lambda *told: None) as bench:
+            experiment.function()(bench, **values)
+        click.echo(f"{number}/{len(ORDERS)} the reference has answered")
+
+
+def _replaced(numbers: Sequence[int]) -> list[Path]:
+    """Return the shipped files of the results that some orders have measured anew."""
+    found = []
+    for number in numbers:
+        with suppress(InputError):  # it was never shipped
+            path = shipped(ORDERS[number - 1].experiment, **ORDERS[number - 1].changes).path
+            found += [path] if path is not None else []
+    return found
 
 
 # -- notebooks -------------------------------------------------------------------------------------
@@ -188,23 +256,30 @@ def write_readme() -> None:
 def with_numbers(text: str) -> str:
     """Return the README with the numbers of the shipped results between its marks."""
     latency = shipped("matching_latency", live_orders=50_000)
-    numbers = "\n".join([*_table(latency), "", _provenance(latency)])
+    numbers = "\n".join([*_table(latency), "", _provenance(latency), *_ratios()])
     return _NUMBERS.sub(lambda marks: f"{marks[1]}{numbers}\n{marks[2]}", text)
 
 
 def _table(latency: Result) -> list[str]:
     """Return the table of numbers, an engine a line."""
-    rates = [shipped("matching_throughput", flow=flow) for flow in ("balanced", "add_only")]
+    rates = _small_runs()
     lines = [
         "| engine | commands a second | the same, adds only | half of all within | 99.9 % within |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
-    for engine in IMPLEMENTATIONS:
+    for engine in dict.fromkeys(item.rival for item in latency.measurements):
         cells = [_with_interval(_of(result, engine)) for result in rates]
         times = _of(latency, engine)
         cells += [_whole(times.quantiles[name]) for name in ("50", "99.9")]
         lines.append(f"| `{engine}` | {' | '.join(cells)} |")
     return lines
+
+
+def _small_runs() -> list[Result]:
+    return [
+        shipped("matching_throughput", flow=flow, messages=SMALL)
+        for flow in ("balanced", "add_only")
+    ]
 
 
 def _of(result: Result, rival: str) -> Measurement:
@@ -224,8 +299,6 @@ def _whole(ns: float) -> str:
 
 def _provenance(latency: Result) -> str:
     """Say what the numbers are of, and whether they stand."""
-    runs = [shipped("matching_throughput", flow=flow) for flow in ("balanced", "add_only")]
-    shaky = [run.verdict.reason for run in [*runs, latency] if not run.verdict.stable]
     machine = latency.machine
     sentences = [
         f"Measured on **{machine['name']}** ({machine['kernel']}, Python {machine['python']}, "
@@ -236,29 +309,128 @@ def _provenance(latency: Result) -> str:
         "intervals, times are over all commands of all processes. Times are taken inside the "
         "engine, a command at a time; the call from Python, some 2.5 µs for however many commands "
         "it brings, is not in them.",
+        *_shaky([*_small_runs(), latency]),
     ]
-    if shaky:
-        sentences.append(f"**Not stable**: {shaky[0]}.")
+    return " ".join(sentences)
+
+
+def _shaky(runs: Sequence[Result]) -> list[str]:
+    """Say why the first run that is not stable is not."""
+    shaky = [run for run in runs if not run.verdict.stable]
+    return [f"**Not stable**: {shaky[0].verdict.reason}."] if shaky else []
+
+
+# -- the README's ratios ---------------------------------------------------------------------------
+
+# How many times as fast the first is as the second.
+_PAIRS = (("native", "textbook"), ("native", "binary_heap"), ("price_ladder", "native"))
+
+
+def _ratios() -> list[str]:
+    """Return the table of ratios, a flow or a book's size a line; nothing if none is shipped."""
+    rows, runs = [], []
+    for flow in FLOWS:
+        with suppress(InputError):  # of a version that had not this flow
+            run = shipped("matching_throughput", flow=flow, messages=LARGE)
+            rows.append((flow, run, flow))
+            runs.append(run)
+    with suppress(InputError):
+        run = shipped("matching_scaling", across="live_orders")
+        cases = dict.fromkeys(item.case for item in run.measurements)
+        rows += [(f"balanced, {case}", run, case) for case in cases]
+        runs.append(run)
+    if not rows:
+        return []
+    heads = ["`native`", *(f"`{first}` ÷ `{second}`" for first, second in _PAIRS)]
+    return [
+        *("", f"| flow | {' | '.join(heads)} |", "| --- | ---: | ---: | ---: | ---: |"),
+        *(_ratio_row(title, run, case) for title, run, case in rows),
+        *("", _ratio_words(runs)),
+    ]
+
+
+def _ratio_row(title: str, run: Result, case: str) -> str:
+    """Return one line of the table of ratios."""
+    rates = [m for m in run.measurements if (m.rival, m.case) == ("native", case)]
+    cells = [_with_interval(rates[0]) if rates else "–"]
+    cells += [_ratio(run, case, *pair) for pair in _PAIRS]
+    return f"| {title} | {' | '.join(cells)} |"
+
+
+def _ratio(run: Result, case: str, first: str, second: str) -> str:
+    """Return how many times as fast the first is as the second, with the interval."""
+    for found in run.comparisons:
+        if found.case != case or {found.rival, found.baseline} != {first, second}:
+            continue
+        ratio = found.ratio, found.low, found.high
+        if found.rival == second:
+            ratio = 1 / found.ratio, 1 / found.high, 1 / found.low
+        middle, low, high = map(times_text, ratio)
+        return f"{middle} ({low} to {high})" + ("" if found.clear else ", within noise")
+    return "–"
+
+
+def _ratio_words(runs: Sequence[Result]) -> str:
+    """Say what the ratios are of."""
+    first = runs[0]
+    processes = sorted({item.runs for run in runs for item in run.measurements if item.runs > 1})
+    pinned = next((note for note in first.notes if note.startswith("Pinned")), "")
+    uncounted = next((note for note in first.notes if note.startswith("No cycles")), "")
+    sentences = [
+        f"A flow a line, {LARGE:,} commands after {first.parameters['live_orders']:,} live orders "
+        "were there; below, fewer commands on books of other sizes. Events of 64 bytes go into one "
+        "buffer that is in memory and used again. Medians over rounds of fresh processes "
+        f"({' to '.join(map(str, processes[:1] + processes[1:][-1:]))} of each engine), each "
+        "round's ratio taken within the round.",
+        *filter(None, [pinned, uncounted]),
+        *_shaky(runs),
+    ]
     return " ".join(sentences)
 
 
 STEPS: dict[str, Callable[[], None]] = {
-    "results": measure,
     "figures": draw_figures,
     "readme": write_readme,
 }
 
 
 @click.command()
-@click.option("--only", type=click.Choice(list(STEPS)), help="One step instead of all.")
-def main(only: str | None) -> None:
+@click.option(
+    "--only", type=click.Choice(["answers", "results", *STEPS]), help="One step instead of all."
+)
+@click.option(
+    "--order",
+    "chosen",
+    multiple=True,
+    type=click.IntRange(1, len(ORDERS)),
+    help="Measure this order and not all; may be given more than once.",
+)
+@click.option("--list", "listed", is_flag=True, help="Say what would be measured, and how long.")
+def main(only: str | None, chosen: tuple[int, ...], listed: bool) -> None:
     """Measure what is shipped; draw the notebooks' first figures; write the README's numbers."""
     try:
+        if listed:
+            _list_orders()
+            return
+        if only == "answers":
+            ask_oracle(chosen)
+        if only in (None, "results"):
+            measure(chosen=chosen)
         for name, step in STEPS.items():
             if only in (None, name):
                 step()
     except ExchangeLabError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _list_orders() -> None:
+    """Say what each order is, and about how long it takes."""
+    for number, order in enumerate(ORDERS, start=1):
+        experiment = experiment_named(order.experiment)
+        values = experiment.parameters(order.parameters(), "full")
+        about = seconds(experiment.estimate_seconds(values))
+        words = " ".join(f"{name}={value}" for name, value in order.parameters().items())
+        click.echo(f"{number:>3}  {order.experiment} {words}: about {about}")
 
 
 if __name__ == "__main__":

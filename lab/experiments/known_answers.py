@@ -20,9 +20,11 @@ from lab.workloads.order_flow import Flow
 _SOURCES = (
     "engines.messages",
     "engines.matching.api",
+    "engines.matching.rules",
     "engines.matching.reference",
     "lab.experiments.matching_task",
 )
+_PARTS = "reference_*.py"  # the oracle's other files, beside its first
 
 
 def answer_for(flow: Flow, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -60,6 +62,9 @@ def _key(flow: Flow) -> str:
         spec = find_spec(name)
         assert spec is not None and spec.origin is not None
         digest.update(Path(spec.origin).read_bytes())
+        if name == "engines.matching.reference":
+            for part in sorted(Path(spec.origin).parent.glob(_PARTS)):
+                digest.update(part.read_bytes())
     return digest.hexdigest()
 
 
