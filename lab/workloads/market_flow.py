@@ -5,9 +5,10 @@ of whole numbers, because a float power differs in its last bit between machines
 
 How one comes about, for orders of a book that stands at ``live_orders``:
 
-- **Prices.** The mid is a random walk whose range is a part of the price, 0 to 60 %. Its moments
-  are shuffled before orders are placed on them, so that prices jump over the whole range from one
-  command to the next: nothing stays in a cache because it was used just before. An order stands on
+- **Prices.** The mid is a random walk whose range is a part of the price, 0 to 60 %, and half of
+  whose moments lie below ``price_centre``. They are shuffled before orders are placed on them, so
+  that prices jump over the whole range from one command to the next: nothing stays in a cache
+  because it was used just before. An order stands on
   its own side of its moment's mid, at a distance that falls as the power 2.2, a fourth of them in a
   hump eight ticks out. (Published exponents: 2.5 for the London Stock Exchange, from 1.5 of the
   cumulative distribution, Zovko and Farmer 2002; 1.6 for Paris, Bouchaud, Mézard and Potters 2002.)

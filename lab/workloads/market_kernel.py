@@ -199,15 +199,16 @@ def fill(
     levels = range_ticks + 2 * margin + 1
     words = stream(seed)
     middles = walk(len(records), range_ticks, seed) + margin
+    home = _median(middles)
+    lowest_price = price_centre - home
     _shuffle(middles, words)
     book = empty_book(2 * live_orders + 8192, symbols, levels, shares.plain)
     plan = (
         mean_lives(width, live_orders, shares),
         thresholds(distance_weights(width)),
         thresholds(standing_weights(width)),
-        _median(middles),
+        home,
     )
-    lowest_price = price_centre - range_ticks // 2 - margin
     owners = OWNERS if shares.plain else FEATURED_OWNERS
     _fill(
         *(records, actions, live_orders, middles, times, lowest_price),

@@ -350,12 +350,12 @@ def _check(
     shares: Shares | None = None,
 ) -> None:
     """Refuse what cannot be made."""
-    reach, width_max = WINDOW_WIDTHS * width, 2**20
+    reach, width_max, range_ticks = WINDOW_WIDTHS * width, 2**20, 0
     if swing is not None and shares is not None:
         shares.check()
         _within("swing", swing, 0, 150)
         range_ticks = market_flow.swing_ticks(swing, price_centre)
-        reach = range_ticks // 2 + 1 + width + market_flow.SLACK
+        reach = range_ticks + width + market_flow.SLACK
         width_max = market_flow.WIDTH_MAX
     for name, value, low, high in (
         ("messages", messages, 0, 2**30),
@@ -366,7 +366,7 @@ def _check(
         ("price_centre", price_centre, reach + 1, PRICE_MAX - reach),
     ):
         _within(name, value, low, high)
-    levels = 2 * reach * symbols
+    levels = symbols * (2 * reach - range_ticks)
     if levels > _LEVELS_MAX:
         raise InputError(
             f"{symbols} symbols of width {width} need {levels} price levels, "
