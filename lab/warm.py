@@ -68,9 +68,17 @@ def _warm_flows() -> None:
 
 
 def _warm_files() -> None:
+    from tempfile import TemporaryDirectory
+
     from lab.workloads.csv_rows import Column, read_rows
+    from lab.workloads.itch_writer import write_day
+    from lab.workloads.recorded import recording_of
 
     read_rows(b"1,2\n", [Column("first"), Column("second")], "a row of two numbers")
+    with TemporaryDirectory() as folder:
+        day = write_day(_flow(), Path(folder) / "day.itch", engine="reference")
+        for _ in recording_of(day, "itch").parts(True):
+            pass
 
 
 def _warm_recorder() -> None:

@@ -18,47 +18,22 @@ from typing import Any, Protocol
 import numpy as np
 
 from engines.errors import FileError, InputError
-from engines.messages import ALL_SYMBOLS, COMMAND, CommandKind, TimeInForce
-from lab.workloads.day import BookRows, BookSide, Day, Format, format_named
+from engines.messages import COMMAND, CommandKind, TimeInForce
+from lab.workloads.day import BookRows, Day, Format, format_named
 from lab.workloads.order_flow import ACTIONS, Flow
-from lab.workloads.recorded_messages import FLAWS, MESSAGE
-from lab.workloads.script import FILL, QUEUED, Script
+from lab.workloads.recorded_messages import MESSAGE
+from lab.workloads.recorded_playback import Playback, Stream
+from lab.workloads.script import QUEUED, Script
 
 LEVELS = 10
 """How many levels a side the book rows show that are made of a file's own messages."""
+
 FLOW_MESSAGES = 2_000_000
-_FIRST_ROOM = 4_096
-_RANKS_ROOM = 65_536
 _ACTION_OF = {
     CommandKind.CANCEL: "cancel",
     CommandKind.REDUCE: "cancel",
     CommandKind.REPLACE: "replace",
 }
-
-
-class Stream(Protocol):
-    """A file of a streaming format: ``itch.ItchFile``, ``dbn.DbnFile``.
-
-    Attributes
-    ----------
-    path
-        The file.
-    kinds
-        uint8, shape (256,): what each type of message does (``recorded_messages``).
-    units_per_tick
-        How many of the file's price units a tick is.
-    title
-        What a row of the file is called.
-    """
-
-    path: Path
-    kinds: np.ndarray
-    units_per_tick: int
-    title: str
-
-    def chunks(self) -> Iterator[np.ndarray]:
-        """Yield ``MESSAGE`` records; raise ``FileError`` where the file is damaged."""
-        ...
 
 
 class BookStream(Stream, Protocol):
@@ -204,31 +179,38 @@ def flow_of(
         preload, commands = np.split(script.commands[: skip + messages], [skip])
         return _flow(Path(path), form, preload, commands, script.orders_max, script.symbols)
     stream = _function(entry.stream)(Path(path), None, **options)
-    playback, done = Playback(stream, levels=0), 0
-    pieces: list[np.ndarray] = []
-    live = np.zeros(0, QUEUED)
-    for chunk in stream.chunks():
-        start = 0
-        while start < len(chunk):  # so that the preload is the book at the very message
-            step = len(chunk) - start
-            if done < skip:
-                step = min(step, skip - done)
-            part = playback.part(chunk[start : start + step]).commands
-            start += step
-            done += len(part)
-            if done - len(part) >= skip:
-                pieces.append(part)
-            elif done >= skip:
-                live = playback.live()
-        if sum(map(len, pieces)) >= messages:
-            break
-    commands = np.concatenate([np.zeros(0, COMMAND), *pieces])[:messages]
+    playback = Playback(stream, levels=0)
+    live, commands = _stretch(stream, playback, skip, messages)
     if not len(commands):
+        done = playback.commands_seen
         raise InputError(f"{path} holds {done:,} commands, none after {skip:,}; skip fewer")
     return _flow(
-        *(Path(path), form, _as_commands(live), commands.copy()),
+        *(Path(path), form, _as_commands(live), commands),
         *(playback.orders_max, playback.symbols),
     )
+
+
+def _stretch(
+    stream: Stream, playback: Playback, skip: int, messages: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is live after ``skip`` commands, ``QUEUED``, and the commands that follow."""
+    pieces, taken, live = [np.zeros(0, COMMAND)], 0, np.zeros(0, QUEUED)
+    for chunk in stream.chunks():
+        start = 0
+        while start < len(chunk):
+            missing = skip - playback.commands_seen
+            # a message is a command or two: never past the book that is the preload
+            step = len(chunk) - start if missing <= 0 else min(missing, len(chunk) - start)
+            part = playback.part(chunk[start : start + step]).commands
+            start += step
+            if missing <= 0:
+                pieces.append(part)
+                taken += len(part)
+            elif len(part) >= missing:
+                live = playback.live()
+        if taken >= messages:
+            break
+    return live, np.concatenate(pieces)[:messages].copy()
 
 
 def _flow(
@@ -359,234 +341,3 @@ def _whole(path: Path, script: Script, notes: tuple[str, ...]) -> Recording:
         parts=lambda with_rows: iter((script,)),
         notes=notes,
     )
-
-
-class Playback:
-    """Turns the messages of a stream into scripts, chunk by chunk.
-
-    Parameters
-    ----------
-    stream
-        Whose messages they are.
-    levels
-        How many levels the book rows show, 0 for no rows.
-
-    Attributes
-    ----------
-    rows_seen
-        How many messages of the last part moved an order.
-    ends
-        int64, one for each message of the last part: how many of its commands stand before the
-        next message.
-    """
-
-    def __init__(self, stream: Stream, levels: int) -> None:
-        from lab.workloads import recorded_book as kernel  # loads Numba
-
-        self._kernel, self._stream, self._levels = kernel, stream, levels
-        tally = np.zeros(kernel.TALLIES, np.int64)
-        tally[kernel.FREE_ORDER] = tally[kernel.FREE_LEVEL] = kernel.NONE
-        parks = np.zeros(kernel.SYMBOLS, kernel.PARK)
-        parks["head"] = parks["tail"] = kernel.NONE
-        self._books = kernel.Books(
-            orders=np.zeros(_FIRST_ROOM, kernel.ORDER_SLOT),
-            levels=np.zeros(_FIRST_ROOM, kernel.LEVEL_SLOT),
-            table=np.full(4 * _FIRST_ROOM, kernel.NONE, np.int32),
-            ranks=np.zeros(_RANKS_ROOM, np.int32),
-            sides=np.zeros(2 * kernel.SYMBOLS, kernel.RANK),
-            parks=parks,
-            tally=tally,
-        )
-        self._messages = self._commands = 0
-        self._last_symbol = 0
-        self.rows_seen = 0
-        self.ends = np.zeros(0, np.int64)
-
-    @property
-    def orders_max(self) -> int:
-        """How many orders were live at once in the book, and one that comes in."""
-        return int(self._books.tally[self._kernel.LIVE_MAX]) + 1
-
-    @property
-    def symbols(self) -> int:
-        """One more than the highest symbol of an order."""
-        return self._last_symbol + 1
-
-    def part(self, messages: np.ndarray) -> Script:
-        """Return the script of the next messages.
-
-        Raises
-        ------
-        FileError
-            A price has no place on the tick, or a symbol none in a command.
-        """
-        self._check_symbols(messages)
-        ends = np.zeros(len(messages), np.int64)
-        fills = np.zeros(len(messages), self._kernel.FILL_SLOT)
-        rows = self._rows_for(len(messages))
-        pieces, played, filled, rowed, total = [], 0, 0, 0, 0
-        room = 2 * len(messages) + 64
-        while True:
-            commands = np.zeros(room, COMMAND)
-            status, reached, count, fill_count, row_end = self._kernel.play(
-                *(messages, played, self._stream.kinds, self._stream.units_per_tick),
-                *(self._books, commands, fills[filled:], ends, rows, rowed),
-            )
-            # what a second call of the kernel counts from its own start
-            ends[played:reached] += total
-            fills["index"][filled : filled + fill_count] += total
-            rows.end[rowed:row_end] += total
-            pieces.append(commands[:count])
-            total, played = total + count, reached
-            filled, rowed = filled + fill_count, row_end
-            if status == self._kernel.FINE:
-                break
-            if status == self._kernel.OFF_TICK:
-                raise self._off_tick(messages[played], played)
-            room = self._grown(status, room)
-        commands = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-        return self._script(messages, commands, fills[:filled], rows, rowed, ends)
-
-    def last(self, part: Script) -> Script:
-        """Return the last part, with what must be left in every queue."""
-        return replace(part, queues=self.live())
-
-    def live(self) -> np.ndarray:
-        """Return ``QUEUED`` records of every order in the book, as an engine orders them."""
-        queued = np.zeros(int(self._books.tally[self._kernel.LIVE]), QUEUED)
-        self._kernel.live_orders(self._books, queued)
-        return queued
-
-    def notes(self) -> tuple[str, ...]:
-        """Say what was left out or could not be."""
-        kernel, tally = self._kernel, self._books.tally
-        words = (
-            (kernel.UNKNOWN, "{:,} messages name an order that was never added: left out"),
-            (kernel.DUPLICATES, "{:,} orders have the reference of a live one: left out"),
-            (kernel.TOO_MUCHES, "{:,} messages take more shares than the order has: took all"),
-            (
-                kernel.OUTSIDES,
-                "{:,} orders have a price above 2^31-1 ticks: left out; choose a larger tick",
-            ),
-            (
-                kernel.PARKED_EVER,
-                "{:,} orders came at a crossing price (a halt): held back until they do not cross",
-            ),
-        )
-        return tuple(text.format(tally[index]) for index, text in words if tally[index])
-
-    def _check_symbols(self, messages: np.ndarray) -> None:
-        moving = messages["symbol"][self._stream.kinds[messages["type"]] != 0]
-        highest = int(moving.max(initial=0))
-        if highest >= ALL_SYMBOLS:
-            raise FileError(
-                self._stream.path,
-                f"symbol {highest} has no place in a command; leave this symbol out of the file",
-            )
-        self._last_symbol = max(self._last_symbol, highest)
-
-    def _off_tick(self, message: np.void, index: int) -> FileError:
-        number, title = self._messages + index + 1, self._stream.title
-        return FileError(
-            self._stream.path,
-            f"{title} {number:,} (type {chr(message['type'])}) at {int(message['offset']):,}: "
-            f"price {int(message['price']):,} is off the tick of {self._stream.units_per_tick:,} "
-            "units; choose a smaller tick",
-        )
-
-    def _rows_for(self, messages: int) -> Any:
-        """Return room for a row a message, or none at all."""
-        rows = messages if self._levels else 0
-        shape = (2, rows, self._levels)
-        return self._kernel.Rows(
-            prices=np.zeros(shape, np.int32),
-            quantities=np.zeros(shape, np.int64),
-            counts=np.zeros(shape, np.uint32),
-            depths=np.zeros(shape[:2], np.int64),
-            shown=np.zeros(shape[:2], np.int64),
-            message=np.zeros(rows, np.int64),
-            symbol=np.zeros(rows, np.uint16),
-            end=np.zeros(rows, np.int64),
-            flaw=np.zeros(rows, np.uint8),
-        )
-
-    def _grown(self, status: int, room: int) -> int:
-        """Double what was full; return how much room the next commands need."""
-        kernel, books = self._kernel, self._books
-        needed = int(books.tally[kernel.NEED])
-        if status == kernel.ORDERS_FULL:
-            orders = _doubled(books.orders, 1)
-            table = np.full(4 * len(orders), kernel.NONE, np.int32)
-            self._books = books._replace(orders=orders, table=table)
-            kernel.enter_all(self._books)
-        elif status == kernel.LEVELS_FULL:
-            self._books = books._replace(levels=_doubled(books.levels, needed))
-        elif status == kernel.RANKS_FULL:
-            self._books = books._replace(ranks=_doubled(books.ranks, needed))
-        return max(room, needed)
-
-    def _script(
-        self,
-        messages: np.ndarray,
-        commands: np.ndarray,
-        fills: np.ndarray,
-        rows: Any,
-        row_count: int,
-        ends: np.ndarray,
-    ) -> Script:
-        """Put a part together."""
-        first = self._commands + 1
-        commands["sequence"] = np.arange(first, first + len(commands))
-        judged = np.zeros(len(fills), FILL)
-        judged["sequence"] = fills["index"] + first
-        judged["known"] = True
-        for field in ("maker", "quantity", "at_head"):
-            judged[field] = fills[field]
-        book, shown = None, np.zeros((2, 0), np.int64)
-        flaws: dict[int, str] = {}
-        if self._levels:
-            shown = rows.shown[:, :row_count]
-            book = _book_rows(rows, row_count, self._messages)
-            flaws = {
-                int(row): FLAWS[int(rows.flaw[row])]
-                for row in np.flatnonzero(rows.flaw[:row_count])
-            }
-        self.ends = ends
-        moves = ends > np.concatenate([[0], ends[:-1]])
-        self.rows_seen = int(moves.sum())
-        self._messages += len(messages)
-        self._commands += len(commands)
-        return Script(
-            commands=commands,
-            book=book,
-            ends=rows.end[:row_count],
-            bid_levels=shown[0],
-            ask_levels=shown[1],
-            first_row=0,
-            fills=judged,
-            queues=None,
-            orders_max=self.orders_max,
-            messages=len(messages),
-            symbols=self.symbols,
-            row_title=self._stream.title,
-            flaws=flaws,
-        )
-
-
-def _doubled(array: np.ndarray, needed: int) -> np.ndarray:
-    """Return an array of twice the length, or longer if more is needed."""
-    more = max(len(array), needed)
-    return np.concatenate([array, np.zeros(more, array.dtype)])
-
-
-def _book_rows(rows: Any, count: int, messages_before: int) -> BookRows:
-    """Bring the kernel's rows into the form of a recorded book."""
-    bids, asks = (
-        BookSide(
-            *(rows.prices[side, :count], rows.quantities[side, :count]),
-            *(rows.counts[side, :count], rows.depths[side, :count]),
-        )
-        for side in (0, 1)
-    )
-    after = rows.message[:count]
-    return BookRows(bids, asks, after, messages_before + after + 1, rows.symbol[:count])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import struct
 import sys
+import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,7 +30,7 @@ from engines.messages import (
 )
 from lab.cli import main
 from lab.experiments.replay import replay_file
-from lab.workloads import itch, recorded
+from lab.workloads import itch, recorded, recorded_playback
 from lab.workloads.itch_writer import framed, told, write_day
 from lab.workloads.order_flow import Flow, generate
 
@@ -159,8 +161,8 @@ def test_a_day_in_many_parts_is_the_same_day(tmp_path, monkeypatch):
     )
     assert commands["sequence"].tolist() == list(range(1, len(commands) + 1))
     monkeypatch.setattr(itch, "_CHUNK", 97)
-    monkeypatch.setattr(recorded, "_FIRST_ROOM", 4)
-    monkeypatch.setattr(recorded, "_RANKS_ROOM", 8)
+    monkeypatch.setattr(recorded_playback, "_FIRST_ROOM", 4)
+    monkeypatch.setattr(recorded_playback, "_RANKS_ROOM", 8)
     recording = recorded.recording_of(path, "itch")
     parts = list(recording.parts(True))
     assert len(parts) > 20 and max(part.messages for part in parts) == 97
@@ -408,6 +410,23 @@ def test_a_wrong_engine_does_not_pass(engine, chunk, tmp_path, monkeypatch):
     report = replay_file(path, "itch", engine.name, True)
     assert not report.passed and report.first_difference.startswith("message ")
     assert 0 < report.rows_equal < report.rows_checked
+
+
+@pytest.mark.parametrize("name", ["day.itch", "day.itch.gz"])
+def test_memory_does_not_grow_with_the_file(name, tmp_path):
+    pair = framed(add(1, "B", 100, 500)) + framed(deleted(1))
+    path, pairs = tmp_path / name, 1_200_000
+    with gzip.open(path, "wb", 1) if name.endswith(".gz") else path.open("wb") as file:
+        for _ in range(100):
+            file.write(pair * (pairs // 100))
+    recorded.recording_of(write_day(made("plain1"), tmp_path / "small.itch"), "itch")  # compiles
+    tracemalloc.start()
+    recording = recorded.recording_of(path, "itch")
+    commands = sum(len(part.commands) for part in recording.parts(False))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert recording.messages == commands == 2 * pairs
+    assert pairs * len(pair) > 70e6 > 2 * most
 
 
 # -- as a flow --------------------------------------------------------------------------------
