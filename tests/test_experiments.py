@@ -8,23 +8,35 @@ from collections.abc import Iterator
 import pytest
 
 from engines.errors import InputError
-from engines.matching import IMPLEMENTATIONS
+from engines.matching import present
 from lab.experiments import EXPERIMENTS, matching_task
-from lab.experiments.matching_flow import Prepared, prepare, say_how_timed
+from lab.experiments.matching_flow import (
+    Prepared,
+    able,
+    prepare,
+    say_how_timed,
+    say_what_is_counted,
+)
 from lab.hardware.clock import calibrate
 from lab.measure.histogram import Histogram
 from lab.measure.result import Result, load
 from lab.measure.runner import Bench, Task, run_experiment
 from lab.measure.tally import comparisons_of, measurements_of
 from lab.measure.verdict import Surroundings, judge
-from lab.workloads.order_flow import ACTIONS, generate
+from lab.workloads.order_flow import ACTIONS, FLOWS, generate
 
 
 def silent(*_: object) -> None:
     """Report to nobody."""
 
 
-@pytest.fixture(scope="module", params=EXPERIMENTS)
+# Packages of other people, which are an extra: tests/lab/test_rivals.py has them.
+OURS = [name for name in EXPERIMENTS if name != "matching_rivals"]
+ALL_ENGINES = ("matching_throughput", "matching_latency", "replay")
+RATES_AND_TIMES = ("throughput", "service_time")
+
+
+@pytest.fixture(scope="module", params=OURS)
 def result(request, tmp_path_factory) -> Result:
     """One smoke run of an experiment."""
     folder = tmp_path_factory.mktemp("results")
@@ -32,16 +44,30 @@ def result(request, tmp_path_factory) -> Result:
 
 
 def test_every_engine_is_measured_and_did_the_references_work(result):
-    assert {item.rival for item in result.measurements} == set(IMPLEMENTATIONS)
+    engines = result.parameters["engines"]
+    assert {item.rival for item in result.measurements} == set(engines)
+    assert result.experiment not in ALL_ENGINES or engines == present()
     assert all(item.digest_ok for item in result.measurements)
-    assert {item.digest for item in result.measurements} == {result.digest}
-    cases = {(item.rival, item.case) for item in result.measurements}
-    assert len(cases) == len(IMPLEMENTATIONS) * len({case for _, case in cases})
+    measured = [item for item in result.measurements if item.metric in RATES_AND_TIMES]
+    by_case = {
+        case: {item.digest for item in measured if item.case == case} for case in cases(result)
+    }
+    assert all(len(digests) == 1 for digests in by_case.values())
+    if result.experiment in ALL_ENGINES:  # all of their cases are the same work
+        assert set.union(*by_case.values()) == {result.digest}
+    rows = {(item.rival, item.case) for item in measured}
+    assert len(rows) == len(measured) == len(engines) * len(by_case)
+
+
+def cases(result: Result) -> list[str]:
+    """Return the cases that were measured."""
+    measured = [item for item in result.measurements if item.metric in RATES_AND_TIMES]
+    return list(dict.fromkeys(item.case for item in measured))
 
 
 def test_numbers_are_there_for_every_run(result):
-    runs = 2 * result.parameters["rounds"]
     for item in result.measurements:
+        runs = 2 * result.parameters["rounds"] if item.metric != "memory" else 1
         assert item.runs == len(item.values) == runs
         assert 0 < item.low <= item.median <= item.high
         assert item.samples >= runs
@@ -61,7 +87,7 @@ def test_times_carry_their_histogram(result):
 
 def test_each_rival_is_compared_with_the_others_and_with_itself(result):
     pairs = {(item.rival, item.baseline) for item in result.comparisons}
-    names = list(IMPLEMENTATIONS)
+    names = result.parameters["engines"]
     for place, baseline in enumerate(names):
         assert (baseline, baseline) in pairs
         assert all((rival, baseline) in pairs for rival in names[place + 1 :])
@@ -90,12 +116,19 @@ def test_it_takes_about_as_long_as_was_said(result):
 
 def test_a_cpu_that_is_not_there_is_refused_before_anything_is_made():
     told: list[tuple] = []
-    for name in EXPERIMENTS:
+    pinning = [name for name in OURS if "core" in EXPERIMENTS[name].parameters({})]
+    for name in pinning:
         with pytest.raises(
             InputError, match="^core 1000 cannot be used here; choose from .*-1 for"
         ):
             run_experiment(name, {"core": 1000}, "smoke", lambda *words: told.append(words))
-    assert [words[3] for words in told] == list(EXPERIMENTS)  # its name, and no flow
+    assert [words[3] for words in told] == pinning  # its name, and no flow
+    assert set(OURS) - set(pinning) == {"matching_sharding"}  # each of its shards has a core
+
+
+def test_more_cores_than_there_are_are_refused():
+    with pytest.raises(InputError, match=r"^cores_max 1000 is more than this process may use"):
+        run_experiment("matching_sharding", {"cores_max": 1000}, "smoke", silent)
 
 
 # -- what is timed --------------------------------------------------------------------------------
@@ -159,6 +192,101 @@ def test_a_batch_of_more_than_all_commands_is_noted(bench):
     assert any("inside the engine" in note and "batch of 1" in note for note in bench.notes)
     say_how_timed(bench, calibrate(), 10_000, 2_000)
     assert "A batch of 10,000 is more than the 2,000 commands of a pass" in bench.notes[-1]
+
+
+def rate_of(engine: str, batch: int) -> dict:
+    """Return what one process would find of whole passes; ``right`` is the reference's digest."""
+    flow = generate("balanced", 1_000, 200, 1)
+    room = {"orders": flow.orders_max, "symbols": 1}
+    answer = matching_task.expect(silent, flow.preload, flow.commands, room)
+    known = {"room": room, "events": answer["events"], "batch": batch, "seconds": 0.05}
+    outcome = matching_task.throughput(silent, flow.preload, flow.commands, engine=engine, **known)
+    return outcome | {"right": answer["digest"]}
+
+
+@pytest.mark.parametrize("room", [1, 7, 2**14])
+@pytest.mark.parametrize("batch", [1, 100, 5_000])
+def test_a_buffer_of_events_that_is_used_again_gives_the_same_digest(monkeypatch, batch, room):
+    monkeypatch.setattr(matching_task, "REUSED_EVENTS", room)
+    outcome = rate_of("price_ladder", batch)
+    assert len(outcome["digests"]) >= 2  # the pass that is looked at, and those that are timed
+    assert set(outcome["digests"]) == {outcome["right"]}
+
+
+def test_a_timed_pass_that_does_other_work_is_seen(monkeypatch):
+    """The first pass, whose events are looked at, is right; the timed ones lose a command each."""
+    hand_over = matching_task._hand_over
+
+    def lazy(engine, passes, batch, most, digest=None):
+        whole = passes.commands
+        passes.commands = whole if digest is not None else whole[:-1]
+        try:
+            return hand_over(engine, passes, batch, most, digest)
+        finally:
+            passes.commands = whole
+
+    monkeypatch.setattr(matching_task, "_hand_over", lazy)
+    outcome = rate_of("price_ladder", 100)
+    assert outcome["digests"][0] == outcome["right"]
+    assert outcome["right"] not in outcome["digests"][1:]
+
+
+def test_what_the_processor_counts_stands_beside_the_rate(monkeypatch):
+    class Counting:
+        def start(self):
+            self.is_on = True
+
+        def stop(self):
+            assert self.is_on
+            return {"cycles": 250_000, "instructions": 700_000}
+
+        def close(self):
+            self.is_on = False
+
+    monkeypatch.setattr(matching_task, "open_counters", lambda: (Counting(), ""))
+    outcome = rate_of("price_ladder", 100)
+    found = {item["metric"]: (item["value"], item["unit"]) for item in outcome["readings"]}
+    assert found["cycles"] == (250.0, "per_command")
+    assert found["instructions"] == (700.0, "per_command")
+    assert list(found)[0] == "throughput" and outcome["no_counters"] == ""
+
+
+def test_where_nothing_is_counted_a_note_says_why(bench):
+    prepared = prepare(bench, "balanced", 1_000, 200, 1, 1)
+    task = prepared.task("throughput", engine="binary_heap", batch=100, seconds=0.01)
+    bench.compare({"binary_heap": task}, case="balanced", rounds=1, core=-2, seed=1)
+    say_what_is_counted(bench)
+    outcome = bench.runs[0].outcome
+    metrics = {item["metric"] for item in outcome["readings"]}
+    said = [note for note in bench.notes if note.startswith("No cycles, instructions or misses")]
+    assert ("cycles" in metrics) == (not said)
+    assert len(said) <= 1
+
+
+def test_an_engine_that_lacks_what_a_flow_needs_is_left_out_and_said(bench):
+    assert able(bench, ["price_ladder", "binary_heap"], "featured") == ["price_ladder"]
+    (note,) = bench.notes
+    assert note.startswith("binary_heap is left out: featured needs what it does not have (")
+    assert "iceberg" in note
+    assert able(bench, ["price_ladder", "binary_heap"], "calm") == ["binary_heap", "price_ladder"]
+    with pytest.raises(InputError, match="no chosen engine can carry out featured; choose from"):
+        able(bench, ["binary_heap"], "featured")
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_every_flow_is_measured(flow, tmp_path):
+    tiny = dict(messages=300, live_orders=100, engines="binary_heap,price_ladder", flow=flow)
+    result = run_experiment("matching_throughput", tiny, "smoke", silent, tmp_path)
+    assert all(item.digest_ok for item in result.measurements)
+    assert ("binary_heap" in {item.rival for item in result.measurements}) == (flow != "featured")
+
+
+def test_words_stand_for_engines():
+    parameters = EXPERIMENTS["matching_throughput"].parameters
+    assert parameters({"engines": "all"})["engines"] == present()
+    fast, compiled = (parameters({"engines": word})["engines"] for word in ("fast", "compiled"))
+    assert set(present()) - set(fast) == {"reference", "sorted_array"}
+    assert set(fast) - set(compiled) == {"binary_heap"}
 
 
 # -- a wrong engine -------------------------------------------------------------------------------
