@@ -187,6 +187,7 @@ def _drop_level(books, symbol, side, level):
 
 @njit
 def crosses(books, symbol, side, price):
+    """Say whether an order at this price would find somebody."""
     level = best_level(books, symbol, 1 - side)
     if level == NONE:
         return False
