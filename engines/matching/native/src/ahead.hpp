@@ -13,15 +13,19 @@ namespace xlab {
 class Ahead {
  public:
     static constexpr std::int64_t FIRST = 12, SECOND = 8, THIRD = 4;
-    // Books below this many live orders stay in the cache, where looking ahead only costs: 3 %
-    static constexpr std::uint32_t WORTH_IT = 4096;
+    // A smaller book stays in the cache, and a smaller batch is over before anything arrives.
+    static constexpr std::uint32_t WORTH_IT = 4096;  // live orders
+    static constexpr std::int64_t BATCH = FIRST;
 
     XLAB_INLINE Ahead(const Places& s, const Command* commands, std::int64_t count)
-        : s_(s), commands_(commands), count_(s.header->live_orders < WORTH_IT ? 0 : count) {
+        : s_(s), commands_(commands), count_(count) {
+        if (count < BATCH || s.header->live_orders < WORTH_IT) count_ = 0;
         for (std::int64_t i = 0; i < FIRST && i < count_; ++i) first(i);
         for (std::int64_t i = 0; i < SECOND && i < count_; ++i) second(i);
         for (std::int64_t i = 0; i < THIRD && i < count_; ++i) third(i);
     }
+
+    XLAB_INLINE bool is_worth_it() const { return count_ != 0; }
 
     // Fetches for the commands that follow number `i`. (GCC drops a function that only prefetches
     // unless it is inlined.)
@@ -91,7 +95,7 @@ class Ahead {
     const Places& s_;
     const Command* commands_;
     std::int64_t count_;
-    Trace traces_[16] = {};
+    Trace traces_[16];
 };
 
 }  // namespace xlab

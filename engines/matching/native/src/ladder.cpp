@@ -65,7 +65,7 @@ std::pair<std::int64_t, std::int64_t> run(const Places& places, const Command* c
     std::int64_t taken = 0;
     Ahead ahead(s, commands, TIMED ? 0 : count);
     while (taken < count && out.n <= room) {
-        if constexpr (!TIMED) ahead.look(taken);
+        if (!TIMED && ahead.is_worth_it()) ahead.look(taken);
         const std::int64_t start = TIMED ? read_ticks(clock) : 0;
         out.command = commands + taken;
         out.first = out.n;
