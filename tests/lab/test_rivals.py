@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from engines.errors import InputError
+from engines.errors import InputError, MeasurementError
 from engines.matching import IMPLEMENTATIONS
 from engines.messages import EVENT, CommandKind, EventKind, OrderType, TimeInForce, event_kinds
 from lab.experiments import EXPERIMENTS, rivals
@@ -120,12 +120,19 @@ def test_our_engines_say_the_same_in_calls_of_any_size(plain, right, batch):
     assert right.trades and right.orders and right.volume and not right.untold()
 
 
-def test_events_that_do_not_fit_are_fetched(plain, right):
+def test_a_call_whose_events_do_not_fit_is_noticed(plain):
     book = OwnBook("binary_heap", plain.orders_max, 500)
     book.events = book.events[:40]
     book.run(book.calls(plain.preload))
-    told = book.watch(book.calls(plain.commands))
-    assert Facts(**told, **book.standing()) == right
+    with pytest.raises(MeasurementError, match="not taken all"):
+        book.standing()
+
+
+def test_the_buffer_holds_what_a_sweep_of_the_whole_book_tells():
+    sales = [Operation(number, True, number, 1) for number in range(1, 301)]
+    book = OwnBook("reference", 301, 1)
+    book.run(book.calls([*sales, Operation(301, False, 300, 300)]))
+    assert book.standing()["orders"] == 0
 
 
 # -- the packages ---------------------------------------------------------------------------------

@@ -6,24 +6,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from engines.errors import MeasurementError
 from engines.matching import IMPLEMENTATIONS
 from engines.messages import COMMAND, EVENT, CommandKind, EventKind, Side, event_kinds
 from lab.experiments.rivals.api import Call, Facts, Operation, RivalBook, standing
 from lab.hardware.memory import prefaulted_array
 
 _CHUNK = 1_000
-_EVENTS_A_CALL = 4_096  # what does not fit is written by the next call
 _OWNER = 1
 
 
 class OwnBook(RivalBook):
-    """One engine of ``IMPLEMENTATIONS``; its calls are ``submit`` with ``batch`` commands each."""
+    """One engine of ``IMPLEMENTATIONS``; its calls are ``submit`` with ``batch`` commands each.
+
+    The buffer holds what any call can tell: of a command its head and its end, and of a trade no
+    more than one for each order that it takes out of the book and one for each that comes in.
+    """
 
     def __init__(self, engine: str, orders: int, batch: int) -> None:
         super().__init__(orders)
         self.engine = IMPLEMENTATIONS[engine].create(orders=orders)
         self.batch = batch
-        self.events = prefaulted_array(_EVENTS_A_CALL + 4 * batch, EVENT)
+        self.events = prefaulted_array(orders + 3 * batch + 64, EVENT)
         self.sequence = 0
 
     def calls(self, operations: Sequence[Operation]) -> list[Call]:
@@ -36,30 +40,20 @@ class OwnBook(RivalBook):
     def watch(self, calls: list[Call]) -> dict[str, int]:
         """Make the calls and read the events that each has written."""
         trades = volume = notional = 0
-        for call, (part, events) in calls:
-            taken, written = call(part, events)
-            while True:
-                told = events[:written]
-                met = told[event_kinds(told) == EventKind.TRADE]
-                lots = met["quantity"].astype(np.int64)
-                trades += len(met)
-                volume += int(lots.sum())
-                notional += int((lots * met["price"]).sum())
-                if taken == len(part) and not len(self.engine.undelivered()):
-                    break
-                part = part[taken:]
-                taken, written = call(part, events)
-        return {"trades": trades, "volume": volume, "notional": notional}
-
-    def run(self, calls: list[Call]) -> None:
-        """Make the calls; one whose events did not fit is made again for what is left."""
         for call, arguments in calls:
-            taken, _ = call(*arguments)
-            while taken < len(arguments[0]):
-                taken += call(arguments[0][taken:], arguments[1])[0]
+            _, written = call(*arguments)
+            told = self.events[:written]
+            met = told[event_kinds(told) == EventKind.TRADE]
+            lots = met["quantity"].astype(np.int64)
+            trades += len(met)
+            volume += int(lots.sum())
+            notional += int((lots * met["price"]).sum())
+        return {"trades": trades, "volume": volume, "notional": notional}
 
     def standing(self) -> dict[str, int]:
         """Return the facts of the book."""
+        if self.engine.last_sequence != self.sequence or len(self.engine.undelivered()):
+            raise MeasurementError("a call has not taken all of its commands; give it more events")
         orders = self.engine.orders(0)
         sides = [orders[orders["side"] == side] for side in (Side.BUY, Side.SELL)]
         levels = [
