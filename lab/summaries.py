@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _GIB = 2**30
 _WIDTH = 100
+_FEW_RIVALS = 6  # 15 pairs; 15 rivals would be 105
 
 
 def probe_text(seen: dict[str, Any]) -> str:
@@ -72,19 +73,32 @@ def result_text(result: Result) -> str:
         )
     verdict = result.verdict
     state = "stable" if verdict.stable else f"not stable: {verdict.reason}; {verdict.remedy}"
-    beside = [
-        f"{c.rival} beside {c.baseline}, {c.case}: {c.words}"
-        for c in result.comparisons
-        if c.rival != c.baseline
-    ]
     parts = [
         verdict.finding,
         table(_used(head, rows), _used_rows(rows), right=()),
-        "\n".join(beside),
+        "\n".join(_beside(result)),
         f"{state}\n{result.machine.get('name', 'unknown machine')}",
         f"again   {result.command()}\nsaved   {result.path}",
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _beside(result: Result) -> list[str]:
+    """Say how rivals compare: every pair of a few; of many, the fastest of a case with the rest."""
+    pairs = [pair for pair in result.comparisons if pair.rival != pair.baseline]
+    if len({item.rival for item in result.measurements}) > _FEW_RIVALS:
+        best = {pair.case: _fastest(result, pair.case, pair.metric) for pair in pairs}
+        pairs = [pair for pair in pairs if best[pair.case] in (pair.rival, pair.baseline)]
+    return [f"{pair.rival} beside {pair.baseline}, {pair.case}: {pair.words}" for pair in pairs]
+
+
+def _fastest(result: Result, case: str, metric: str) -> str:
+    """Return the rival with the best median of a case."""
+    from lab.measure.tally import LESS_IS_BETTER
+
+    found = [item for item in result.measurements if (item.case, item.metric) == (case, metric)]
+    sign = -1 if found[0].unit in LESS_IS_BETTER else 1
+    return max(found, key=lambda item: sign * item.median).rival
 
 
 def replay_text(replays: Sequence[ReplayReport], checked: bool) -> str:
