@@ -164,3 +164,57 @@ def throughput_result():
         return result_of("matching_throughput", measurements, comparisons, finding, **changes)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def scaling_result():
+    """Return a maker of results along an axis: by rival, the rate at each of 10^3 to 10^6."""
+
+    def make(unit="live orders", **changes) -> Result:
+        rates = {
+            "binary_heap": (6e5, 5.5e5, 4.2e5, 3e5),
+            "price_ladder": (1.9e7, 1.7e7, 1.1e7, 8e6),
+            "native": (2.4e7, 2.1e7, 1.4e7, 1.05e7),
+            "textbook": (9e6, 6e6, 2.5e6, 1.3e6),
+        }
+        measurements = []
+        for rival, values in rates.items():
+            for at, rate in zip((1_000, 10_000, 100_000, 1_000_000), values, strict=True):
+                item = rated(rival, f"{at:,} {unit}", rate)
+                memory = rated(rival, f"{at:,} {unit}", 60.0 if rival == "native" else 80.0)
+                memory.metric, memory.unit = "memory", "bytes"
+                memory.at = item.at = at
+                measurements += [item, memory]
+        finding = f"From 10,000 {unit} to 1,000,000 {unit} native keeps 0.50 (0.48 to 0.52)"
+        result = result_of("matching_scaling", measurements, [], finding, **changes)
+        sizes = {1: 2**15, 2: 2**20, 3: 2**25}
+        result.machine = MACHINE | {
+            "caches": [
+                {"level": level, "type": "unified", "bytes": size, "count": 1}
+                for level, size in sizes.items()
+            ]
+        }
+        return result
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def sharding_result():
+    """Return a maker of results over cores."""
+
+    def make(cores=(1, 2)) -> Result:
+        measurements = []
+        for rival, rate in {"price_ladder": 1.7e7, "native": 2.1e7, "textbook": 6e6}.items():
+            for count in cores:
+                name = "1 core" if count == 1 else f"{count} cores"
+                item = rated(rival, name, rate * count**0.9)
+                item.at = count
+                measurements.append(item)
+                if count > 1:
+                    gain = rated(rival, name, count**0.9)
+                    gain.metric, gain.unit, gain.at = "speed_up", "times", count
+                    measurements.append(gain)
+        return result_of("matching_sharding", measurements, [], "On 2 cores native does 1.87")
+
+    return make

@@ -18,12 +18,14 @@ from lab import plots, units
 from lab.plots import reading
 from lab.plots.labels import spread
 from lab.plots.percentiles import nines
+from lab.plots.scaling import caches_of
 from lab.plots.sheet import own_settings
 
 DRAW = {
     "percentiles": plots.percentiles,
     "histogram": plots.histogram,
     "throughput": plots.throughput,
+    "scaling": plots.scaling,
 }
 
 
@@ -65,6 +67,23 @@ def test_an_unknown_rival_has_the_same_look_every_time():
     assert plots.style_of("skip_list") not in plots.STYLES.values()
 
 
+@pytest.fixture
+def make_of(latency_result, throughput_result, scaling_result):
+    """Return what makes a result for each kind of figure."""
+    others = {"throughput": throughput_result, "scaling": scaling_result}
+    return lambda kind: others.get(kind, latency_result)
+
+
+def figures_of_rates(scaling_result, sharding_result, size):
+    along = scaling_result()
+    yield "scaling", plots.scaling(along, size=size)
+    yield "scaling over", plots.scaling([along, scaling_result(messages=5_000)], size=size)
+    yield "scaling over width", plots.scaling(scaling_result(unit="ticks wide"), size=size)
+    yield "over two cores", plots.scaling(sharding_result(), size=size)
+    yield "over one core", plots.scaling(sharding_result(cores=(1,)), size=size)
+    yield "over many cores", plots.scaling(sharding_result(cores=(1, 2, 4, 8, 16)), size=size)
+
+
 def figures(latency_result, throughput_result, size):
     two = ("binary_heap", "price_ladder")
     times, earlier = latency_result(), latency_result(rivals=two, seed=7, live_orders=5_000)
@@ -86,8 +105,12 @@ def figures(latency_result, throughput_result, size):
 
 
 @pytest.mark.parametrize("size", [plots.FULL, plots.HALF], ids=["full", "half"])
-def test_no_text_is_cut_or_lies_on_another(latency_result, throughput_result, size):
-    for name, figure in figures(latency_result, throughput_result, size):
+def test_no_text_is_cut_or_lies_on_another(
+    latency_result, throughput_result, scaling_result, sharding_result, size
+):
+    every = [*figures(latency_result, throughput_result, size)]
+    every += figures_of_rates(scaling_result, sharding_result, size)
+    for name, figure in every:
         texts = texts_of(figure)
         width, height = size[0] * 100, size[1] * 100
         for text, box in texts:
@@ -101,8 +124,8 @@ def test_no_text_is_cut_or_lies_on_another(latency_result, throughput_result, si
 
 
 @pytest.mark.parametrize("kind", DRAW)
-def test_the_same_result_gives_the_same_bytes(latency_result, throughput_result, kind):
-    make = throughput_result if kind == "throughput" else latency_result
+def test_the_same_result_gives_the_same_bytes(make_of, kind):
+    make = make_of(kind)
     first, second = (plots.to_svg(DRAW[kind](make())) for _ in range(2))
     assert first == second
     assert "<dc:date>" not in first
@@ -124,6 +147,34 @@ def test_the_values_of_every_rival_are_written(latency_result):
             assert item.rival in words
             for percent in ("50", "99", "99.9"):
                 assert units.duration(item.quantiles[percent]) in words
+
+
+def test_caches_stand_where_the_fastest_rivals_book_outgrows_them(scaling_result):
+    caches = {cache.name: cache.at for cache in caches_of(scaling_result())}
+    # 60 bytes an order; the level-1 cache holds less than the smallest book
+    assert caches == {
+        "L2 1 MiB": pytest.approx(2**20 / 60),
+        "L3 32 MiB": pytest.approx(2**25 / 60),
+    }
+    words = words_of(plots.scaling(scaling_result()))
+    assert "L2 1 MiB" in words and "grey: native's book outgrows a cache" in words
+    assert caches_of(scaling_result(unit="ticks wide")) == []  # orders are not what grows there
+
+
+def test_rates_along_an_axis_are_written_at_its_ends(scaling_result, sharding_result):
+    words = words_of(plots.scaling(scaling_result()))
+    for expected in ("24 M", "10.5 M", "600 k", "live orders", "1 k", "1 M", "textbook"):
+        assert expected in words.split("\n"), expected
+    assert "50,000 live orders" not in words  # the parameter that was varied says nothing
+    over_cores = words_of(plots.scaling(sharding_result()))
+    assert "light: as many times what one core does" in over_cores
+    assert "cores" in over_cores.split("\n")
+
+
+def test_a_result_along_an_axis_has_a_figure_of_its_own(scaling_result, throughput_result):
+    assert plots.kinds(scaling_result()) == ["scaling"]
+    assert plots.kinds(throughput_result()) == ["throughput"]
+    assert "native, 10,000 live orders: 21 M/s (" in plots.alt_text(scaling_result(), "scaling")
 
 
 def test_the_view_ends_where_it_is_asked_to(latency_result):

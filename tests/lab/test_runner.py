@@ -22,7 +22,7 @@ from lab.hardware.doctor import examine
 from lab.measure import runner
 from lab.measure.job import Job
 from lab.measure.lifeline import GRACE_S, environment, python
-from lab.measure.runner import Bench, Task
+from lab.measure.runner import Bench, Case, Task, Together
 from lab.measure.shared import SharedArray
 from lab.measure.tally import Run, comparisons_of, measurements_of, too_short
 from lab.measure.verdict import Surroundings, judge
@@ -46,6 +46,21 @@ def total(say, numbers, records):
 
 def cpus(say):
     return {"readings": [], "digests": [], "cpus": sorted(os.sched_getaffinity(0))}
+
+def strays(say):
+    os.sched_setaffinity(0, range(1024))  # as if nobody had pinned it
+    return quick(say, 1.0)
+
+def does(say, value, digest):
+    return {"readings": [reading(value) | {"case": digest}], "digests": [digest]}
+
+def meets(say, numbers, place):
+    numbers[place] = 1
+    end_s = time.monotonic() + 30
+    while not numbers.all():  # until the other one is there too
+        if time.monotonic() > end_s:
+            raise InputError("alone; start the other")
+    return {"readings": [], "digests": ["right"], "place": place}
 
 def refuses(say):
     raise InputError("prices 0 is too few; choose more")
@@ -118,6 +133,74 @@ def test_a_process_is_pinned_when_asked(bench):
     cpu = max(os.sched_getaffinity(0))
     assert bench.run(task("cpus"), "", core=cpu)["cpus"] == [cpu]
     assert bench.run(task("cpus"), "")["cpus"] == sorted(os.sched_getaffinity(0))
+
+
+def test_the_last_cpu_can_be_asked_for_and_where_they_ran_is_noted(bench):
+    cpu = max(os.sched_getaffinity(0))
+    assert bench.run(task("cpus"), "", core=-2)["cpus"] == [cpu]
+    bench.compare({"a": task("quick", value=1.0)}, case="all", rounds=1, core=-2, seed=1)
+    assert {tuple(run.outcome["allowed_cpus"]) for run in bench.runs} == {(cpu,)}
+    assert {run.outcome["ended_on_cpu"] for run in bench.runs} == {cpu}
+    (note,) = bench.notes
+    assert note.startswith(f"Pinned: each of the 2 measured processes could run on CPU {cpu} alone")
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one CPU: nowhere to stray to")
+def test_a_process_that_left_its_cpu_is_no_measurement(bench):
+    with pytest.raises(MeasurementError, match=r"^a was pinned to CPU \d+ and ran on "):
+        bench.compare({"a": task("strays")}, case="all", rounds=1, core=-2, seed=1)
+
+
+def test_several_cases_are_interleaved_and_each_has_a_digest_of_its_own(bench):
+    cases = [
+        Case(name, {rival: task("does", value=value, digest=name) for rival in "ab"}, at=value)
+        for name, value in (("small", 2.0), ("large", 1.0))
+    ]
+    bench.expect("small", "small")
+    bench.expect("other work", "large")
+    bench.compare_cases(cases, main="large", rounds=2, core=-1, seed=3)
+    assert [(run.rival, run.work) for run in bench.runs[::4]] == [
+        ("a", "small"),
+        ("a", "large"),
+        ("b", "small"),
+        ("b", "large"),
+    ]
+    found = {(m.rival, m.case): m for m in measurements_of(bench.runs, bench.expected)}
+    assert {key: m.digest_ok for key, m in found.items()} == {
+        ("a", "small"): True,
+        ("a", "large"): False,
+        ("b", "small"): True,
+        ("b", "large"): False,
+    }
+    assert found["a", "small"].at == 2.0 and found["a", "small"].digest == "small"
+    pairs = comparisons_of(bench.runs, "large", all_pairs=True)
+    assert {(c.rival, c.baseline, c.case) for c in pairs} == {
+        (rival, baseline, case)
+        for case in ("small", "large")
+        for rival, baseline in (("b", "a"), ("a", "a"), ("b", "b"))
+    }
+
+
+def test_processes_that_belong_together_run_at_the_same_time(bench):
+    cpus = sorted(os.sched_getaffinity(0))[:2]
+    numbers = bench.share(np.zeros(len(cpus), np.int64))
+    tasks = [
+        Task("some_tasks:meets", {"place": place}, {"numbers": numbers})
+        for place in range(len(cpus))
+    ]
+    together = Together(tasks, cpus, lambda outcomes: {"outcomes": outcomes})
+    outcomes = bench.run_together(together, "two")["outcomes"]
+    assert [outcome["place"] for outcome in outcomes] == list(range(len(cpus)))
+    assert [outcome["allowed_cpus"] for outcome in outcomes] == [[cpu] for cpu in cpus]
+
+
+def test_when_one_of_them_fails_the_others_are_stopped(bench):
+    cpu = max(os.sched_getaffinity(0))
+    together = Together([task("sleeps"), task("refuses")], [cpu, cpu], lambda outcomes: {})
+    start_s = time.monotonic()
+    with pytest.raises(MeasurementError, match="^prices 0 is too few; choose more$"):
+        bench.run_together(together, "two")
+    assert time.monotonic() - start_s < 30  # the other one sleeps for a minute
 
 
 def test_a_cpu_that_is_not_there_is_refused_before_anything_starts(bench, phases):
@@ -226,6 +309,24 @@ def test_work_without_a_digest_is_not_right():
     verdict = verdict_of(runs)
     assert not verdict.stable and verdict.reason == "heap gave no digest, so that number is void"
     assert verdict.finding == "no number stands: no rival's digest is right"
+
+
+def test_a_case_has_several_metrics_and_is_compared_in_the_first():
+    runs = runs_of(heap=ROUNDS, ladder=TENFOLD)
+    for run in runs:
+        cycles = {"case": "all", "metric": "cycles", "unit": "per_command", "samples": 1}
+        run.outcome["readings"].append(
+            cycles | {"value": 5e4 / run.outcome["readings"][0]["value"]}
+        )
+    found = [(m.rival, m.metric, m.unit) for m in measurements_of(runs, "right")]
+    assert found == [
+        ("heap", "throughput", "per_second"),
+        ("heap", "cycles", "per_command"),
+        ("ladder", "throughput", "per_second"),
+        ("ladder", "cycles", "per_command"),
+    ]
+    assert {item.metric for item in comparisons_of(runs, "all")} == {"throughput"}
+    assert verdict_of(runs).finding.startswith("ladder handles 1 k commands a second")
 
 
 def test_too_few_rounds_are_blamed_only_where_they_are_too_few():
