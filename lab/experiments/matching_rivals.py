@@ -50,7 +50,7 @@ Commands = Annotated[
     ),
     Control(unit="commands", scale="log"),
 ]
-Packages = Annotated[
+Rivals = Annotated[
     list[str],
     Field(description="The packages to compare; one that is not installed is left out and named."),
     Control(choices=tuple(RIVALS)),
@@ -63,7 +63,7 @@ def matching_rivals(
     flow: FlowName = "balanced",
     messages: Commands = 20_000,
     live_orders: LiveOrders = 10_000,
-    packages: Packages = list(RIVALS),  # noqa: B006
+    rivals: Rivals = list(RIVALS),  # noqa: B006
     engines: Engines = fast(),  # noqa: B006, B008
     batch: Batch = 10_000,
     rounds: Rounds = 3,
@@ -75,9 +75,9 @@ def matching_rivals(
     from lab.experiments.rivals.plain_flow import as_array, reduced
     from lab.workloads.order_flow import generate
 
-    present = [name for name in packages if RIVALS[name].present]
+    present = [name for name in rivals if RIVALS[name].present]
     if not present:
-        raise InputError(f"no package to compare with is there; {missing_line(packages)}")
+        raise InputError(f"no package to compare with is there; {missing_line(rivals)}")
     bench.say("starting", f"making {messages:,} commands and reducing them")
     plain = reduced(generate(flow, messages, live_orders, seed))
     shared = {
@@ -86,7 +86,7 @@ def matching_rivals(
     }
     known = _known(bench, plain, present, shared)
     tasks = _tasks(plain, present, in_order(engines), known, shared, batch, seconds)
-    _note_flow(bench, plain, packages, batch)
+    _note_flow(bench, plain, rivals, batch)
     bench.compare(tasks, case=ONE_A_CALL, rounds=rounds, core=core, seed=seed)
     _note_rivals(bench, present, len(plain.commands))
 
@@ -96,7 +96,7 @@ def estimate_seconds(parameters: Mapping[str, Any]) -> float:
     live, messages = parameters["live_orders"], parameters["messages"]
     commands = live + messages
     total_s = 2.5 + 20e-6 * commands + 1e-6 * commands * (15 + live / 1_000)
-    for name in parameters["packages"]:
+    for name in parameters["rivals"]:
         rival = RIVALS[name]
         if rival.present:
             passed = live + _length(rival.messages_max, messages)
@@ -164,7 +164,7 @@ def _tasks(
     return tasks
 
 
-def _note_flow(bench: Bench, plain: PlainFlow, packages: list[str], batch: int) -> None:
+def _note_flow(bench: Bench, plain: PlainFlow, rivals: list[str], batch: int) -> None:
     """Say what everybody gets, and who is not there."""
     left_out = f"; {plain.left_out:,} commands have no counterpart" if plain.left_out else ""
     bench.note(
@@ -178,7 +178,7 @@ def _note_flow(bench: Bench, plain: PlainFlow, packages: list[str], batch: int) 
         "or log what they do in one order a call; our engines write events in both cases, and take "
         f"{batch:,} commands a call in batch. None of the packages takes cancels in a batch."
     )
-    if line := missing_line(packages):
+    if line := missing_line(rivals):
         bench.note(f"Left out: {line}.")
 
 

@@ -144,7 +144,8 @@ def one_of(case: str) -> str:
 def finding(result: Result) -> str:
     """Return what a result found, as a title."""
     text = result.verdict.finding.strip()
-    is_name = "_" in text.split(" ", 1)[0] or text.split(" ", 1)[0] in STYLES
+    first = text.split(" ", 1)[0]
+    is_name = first in STYLES or "_" in first or "-" in first
     return text if is_name else text[:1].upper() + text[1:]
 
 

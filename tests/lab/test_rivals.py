@@ -180,13 +180,13 @@ def test_what_is_missing_is_said_in_one_line_with_what_to_install(monkeypatch):
 def test_without_any_package_nothing_is_run(monkeypatch):
     monkeypatch.setattr(Rival, "present", property(lambda self: ""))
     with Bench(silent) as bench, pytest.raises(InputError, match="pip install litebook$"):
-        matching_rivals(bench, packages=["litebook"])
+        matching_rivals(bench, rivals=["litebook"])
     assert not bench.runs
 
 
 @pytest.mark.skipif(not PRESENT, reason=missing_line(list(RIVALS)))
 def test_a_run_holds_packages_and_engines_and_says_what_they_are(tmp_path):
-    chosen = {"packages": PRESENT, "engines": ["binary_heap"]}
+    chosen = {"rivals": PRESENT, "engines": ["binary_heap"]}
     result = run_experiment("matching_rivals", chosen, "smoke", silent, tmp_path)
     assert {item.rival for item in result.measurements} == {*PRESENT, "binary_heap"}
     assert all(item.digest_ok and item.digest == result.digest for item in result.measurements)

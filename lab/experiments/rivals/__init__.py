@@ -81,7 +81,7 @@ RIVALS: dict[str, Rival] = {
             "Rust through PyO3",
             f"{_HERE}.litebook:Litebook",
             1.0,
-            "an incoming sale trades at its own price and not at the maker's, so the sum of lots "
+            "every trade has the seller's price, also where the buyer stood, so the sum of lots "
             "times price is not compared; quantities are floats; order objects are made beforehand",
             own_rules=frozenset({"notional"}),
         ),
