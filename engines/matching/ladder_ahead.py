@@ -33,9 +33,9 @@ NEW = int(CommandKind.NEW)
 
 
 @fast
-def sees_ahead(s):
-    """Return whether looking ahead is worth its while: the book is large."""
-    return header_at(s.header, 0).live_orders >= WORTH_IT
+def sees_ahead(s, count):
+    """Return whether looking ahead is worth its while: the book is large, the batch long enough."""
+    return count >= FIRST and header_at(s.header, 0).live_orders >= WORTH_IT
 
 
 @fast

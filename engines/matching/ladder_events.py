@@ -64,7 +64,7 @@ def record(
     )  # fmt: skip
 
 
-@rare
+@fast
 def reject(s, events, n, command, reason):
     """Write the one event of a command that is not carried out; it echoes the command."""
     return record(

@@ -79,7 +79,7 @@ TIME_MAX = np.uint64(2**63 - 1)
 # -- checks of a NEW -------------------------------------------------------------------------------
 
 
-@rare
+@fast
 def wrong_state(command, state):
     """Return whether a NEW or a REPLACE may not be entered in a state."""
     if state == STATES.HALTED or state == STATES.CLOSED:
@@ -90,7 +90,7 @@ def wrong_state(command, state):
     return at_once or (command.order_type == TYPES.MARKET and command.price != 0)
 
 
-@rare
+@fast
 def flags_clash(command):
     """Return whether flags do not go together, or not with the order."""
     flags, kind = command.flags, command.order_type
@@ -108,7 +108,7 @@ def has_limit(kind):
     return kind == TYPES.LIMIT or kind == TYPES.STOP_LIMIT or kind == TYPES.TRAILING_STOP_LIMIT
 
 
-@rare
+@fast
 def price_is_wrong(kind, price):
     """Return whether an order of this type cannot have this price."""
     if kind == TYPES.LIMIT or kind == TYPES.STOP_LIMIT:
@@ -116,7 +116,7 @@ def price_is_wrong(kind, price):
     return price < 0 or (kind == TYPES.TRAILING_STOP and price != 0)
 
 
-@rare
+@fast
 def why_fields_rejected(command):
     """Return the first field of a NEW that is wrong, or 0."""
     kind = command.order_type
@@ -158,13 +158,13 @@ def why_fields_rejected(command):
     return 0
 
 
-@rare
+@fast
 def trailed_price(book):
     """Return what a new trailing stop starts from: the last price, else the reference, else 0."""
     return np.int64(book.last_price) if book.last_price else np.int64(book.reference)
 
 
-@rare
+@fast
 def trigger_of(command, book):
     """Return where the stop of a NEW triggers, 0 for another order."""
     if command.order_type >= TYPES.TRAILING_STOP:
@@ -173,7 +173,7 @@ def trigger_of(command, book):
     return np.int64(command.stop_price)
 
 
-@rare
+@fast
 def valued_at(order_type, price, trigger, book):
     """Return the price that an order's notional is reckoned at."""
     if price and order_type != TYPES.TRAILING_STOP_LIMIT:
@@ -181,7 +181,7 @@ def valued_at(order_type, price, trigger, book):
     return np.int64(trigger) if trigger else trailed_price(book)
 
 
-@rare
+@fast
 def why_over_limits(s, owner, quantity, price):
     """Return the risk limit, of quantity or notional, that an order is above, or 0."""
     if header_at(s.header, 0).live_owners == 0:
@@ -201,7 +201,7 @@ def why_over_limits(s, owner, quantity, price):
     return 0
 
 
-@rare
+@fast
 def why_owner_may_not(s, owner, rests):
     """Return why an owner may enter no order more, or 0."""
     if header_at(s.header, 0).live_owners == 0:
@@ -218,7 +218,7 @@ def why_owner_may_not(s, owner, rests):
     return 0
 
 
-@rare
+@fast
 def outside_collar(book, order_type, price):
     """Return whether a limit is beyond the collar."""
     if order_type != TYPES.LIMIT and order_type != TYPES.STOP_LIMIT:
@@ -226,7 +226,7 @@ def outside_collar(book, order_type, price):
     return price < book.low or (book.high != 0 and price > book.high)
 
 
-@rare
+@fast
 def limit_of(command, book):
     """Return how far the limit or market order of a NEW may go."""
     price = np.int64(command.price)
@@ -236,7 +236,7 @@ def limit_of(command, book):
     return max(price, np.int64(book.low))
 
 
-@rare
+@fast
 def would_take(s, symbol, side, flags, price, state):
     """Return whether a post-only order would take and can go nowhere else."""
     best = np.int64(side_at(s.sides, 4 * symbol + 1 - side).best_price)
@@ -245,7 +245,7 @@ def would_take(s, symbol, side, flags, price, state):
     return not flags & REPRICE or repriced(best, side) == 0
 
 
-@rare
+@fast
 def why_not_at_once(s, command, symbol):
     """Return why a limit or market order cannot do at once what it asks for, or 0."""
     book, side = book_at(s.books, symbol), np.int64(command.side)
@@ -265,7 +265,7 @@ def why_not_at_once(s, command, symbol):
     return reason
 
 
-@rare
+@fast
 def no_room_for(s, command, symbol, trigger):
     """Return whether there is no room for an order to rest or wait where it does so first."""
     header, side = header_at(s.header, 0), np.int64(command.side)
@@ -278,7 +278,7 @@ def no_room_for(s, command, symbol, trigger):
     return lacks_room(s, symbol, side, np.int64(command.price))
 
 
-@rare
+@fast
 def why_new_rejected(s, command, symbol):
     """Return the reason of the first check that a NEW fails, or 0."""
     book, kind = book_at(s.books, symbol), command.order_type
@@ -316,7 +316,7 @@ def why_new_rejected(s, command, symbol):
 # -- an order's commands ---------------------------------------------------------------------------
 
 
-@rare
+@fast
 def enter(s, out, n, command, symbol):
     """Carry out a NEW; return n."""
     reason = why_new_rejected(s, command, symbol)
@@ -340,7 +340,7 @@ def enter(s, out, n, command, symbol):
     return settle(s.header, out.place, out.room, out.first, out.command, n, symbol)
 
 
-@rare
+@fast
 def cancel(s, out, n, command, symbol, slot, reason):
     """Carry out a CANCEL, or a REDUCE that leaves nothing; return n."""
     n = tell_end(s, out, n, slot, EVENTS.CANCELLED, reason)
@@ -348,7 +348,7 @@ def cancel(s, out, n, command, symbol, slot, reason):
     return settle(s.header, out.place, out.room, out.first, out.command, n, symbol)
 
 
-@rare
+@fast
 def reduce(s, out, n, command, symbol, slot):
     """Carry out a REDUCE; return n."""
     quantity = np.int64(command.quantity)
@@ -362,7 +362,7 @@ def reduce(s, out, n, command, symbol, slot):
     return settle(s.header, out.place, out.room, out.first, out.command, n, symbol)
 
 
-@rare
+@fast
 def moves_trigger(command, terms):
     """Return whether a REPLACE gives a waiting stop another trigger or distance."""
     if terms.place != PLACES.STOP or command.stop_price == 0:
@@ -370,7 +370,7 @@ def moves_trigger(command, terms):
     return command.stop_price != (terms.distance if terms.distance else terms.stop_price)
 
 
-@rare
+@fast
 def new_trigger(command, terms, book):
     """Return where an order triggers after its REPLACE, 0 for one that is no stop."""
     if not moves_trigger(command, terms):
@@ -380,7 +380,7 @@ def new_trigger(command, terms, book):
     return np.int64(command.stop_price)
 
 
-@rare
+@fast
 def why_replace_rejected(s, command, symbol, slot, keeps):
     """Return the reason of the first check that the REPLACE of a live order fails, or 0."""
     book, order, terms = book_at(s.books, symbol), slot_at(s.orders, slot), terms_at(s.terms, slot)
@@ -410,7 +410,7 @@ def why_replace_rejected(s, command, symbol, slot, keeps):
     return 0
 
 
-@rare
+@fast
 def replace(s, out, n, command, symbol, slot):
     """Carry out a REPLACE; return n."""
     give_terms(s, slot)
@@ -451,7 +451,7 @@ def replace(s, out, n, command, symbol, slot):
     return settle(s.header, out.place, out.room, out.first, out.command, n, symbol)
 
 
-@rare
+@fast
 def rename(s, slot, symbol, new_id):
     """Give a live order another id; it keeps its place."""
     order = slot_at(s.orders, slot)
@@ -460,7 +460,7 @@ def rename(s, slot, symbol, new_id):
     add_id(s, symbol, new_id, slot)
 
 
-@rare
+@fast
 def change(s, out, n, command, symbol):
     """Carry out a CANCEL, REDUCE or REPLACE; return n."""
     kind = command.kind

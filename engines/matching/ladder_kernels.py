@@ -108,7 +108,7 @@ def submit(s, commands, events, ticks, clock):
         return taken, n
     timed = len(ticks) > 0
     count = len(commands)
-    looks = not timed and sees_ahead(s)
+    looks = not timed and sees_ahead(s, count)
     if looks:
         begin(s, source, count)
     start = np.int64(0)

@@ -40,20 +40,20 @@ LAST_DAY = (2**63 - 1) // NS_A_DAY
 # -- terms -----------------------------------------------------------------------------------------
 
 
-@rare
+@fast
 def symbol_of(s, slot):
     """Return the symbol of an order in a queue."""
     return np.int64(page_at(s.pages, np.uint64(slot_at(s.orders, slot).level) >> U6).symbol)
 
 
-@rare
+@fast
 def order_side(s, slot):
     """Return the side of an order."""
     order = slot_at(s.orders, slot)
     return np.int64(terms_at(s.terms, slot).side) if order.rare else side_of(s, order.level)
 
 
-@rare
+@fast
 def order_price(s, slot):
     """Return where a live order stands: its price in the book, its trigger, or its limit."""
     order, terms = slot_at(s.orders, slot), terms_at(s.terms, slot)
@@ -62,7 +62,7 @@ def order_price(s, slot):
     return np.int64(terms.stop_price if terms.place == PLACES.STOP else terms.price)
 
 
-@rare
+@fast
 def order_quantity(s, slot):
     """Return all that is left of an order, its reserve included."""
     order = slot_at(s.orders, slot)
@@ -70,7 +70,7 @@ def order_quantity(s, slot):
     return np.int64(order.quantity) + reserve
 
 
-@rare
+@fast
 def take_from(s, slot, quantity):
     """Take a quantity from an order outside its queue's count: the reserve first."""
     order, terms = slot_at(s.orders, slot), terms_at(s.terms, slot)
@@ -81,7 +81,7 @@ def take_from(s, slot, quantity):
     return quantity - hidden
 
 
-@rare
+@fast
 def needs_terms(terms):
     """Return whether an order that waits where its terms say is more than a plain limit order."""
     return (
@@ -89,7 +89,7 @@ def needs_terms(terms):
     ) != 0 or terms.tif >= TIFS.DAY
 
 
-@rare
+@fast
 def expiry_of(command):
     """Return when the order of a NEW expires: its ref, the end of its UTC day, or 0 for never."""
     if command.tif == TIFS.GTD:
@@ -100,7 +100,7 @@ def expiry_of(command):
     return np.int64(0)
 
 
-@rare
+@fast
 def next_arrival(s):
     """Return the number of an order that arrives now."""
     header = header_at(s.header, 0)
@@ -108,7 +108,7 @@ def next_arrival(s):
     return header.arrivals
 
 
-@rare
+@fast
 def make_order(s, command):
     """Take a slot for the order of a NEW and note its terms; it stands nowhere yet."""
     slot = take_slot(s)
@@ -125,7 +125,7 @@ def make_order(s, command):
     return slot
 
 
-@rare
+@fast
 def give_terms(s, slot):
     """Note the terms of a plain order that the full kernels take up."""
     order, terms = slot_at(s.orders, slot), terms_at(s.terms, slot)
@@ -182,7 +182,7 @@ def sift(s, place, slot):
     set_timed(s, place, slot)
 
 
-@rare
+@fast
 def add_timed(s, slot):
     """Put an order that expires into the heap."""
     header = header_at(s.header, 0)
@@ -190,7 +190,7 @@ def add_timed(s, slot):
     sift(s, np.int64(header.timed), slot)
 
 
-@rare
+@fast
 def drop_timed(s, slot):
     """Take an order out of the heap."""
     header = header_at(s.header, 0)
@@ -204,7 +204,7 @@ def drop_timed(s, slot):
 # -- the list of a symbol's trailing stops ---------------------------------------------------------
 
 
-@rare
+@fast
 def add_trailing(s, slot, symbol):
     """Put a trailing stop at the end of its symbol's list: the oldest is moved first."""
     book, terms = book_at(s.books, symbol), terms_at(s.terms, slot)
@@ -218,7 +218,7 @@ def add_trailing(s, slot, symbol):
         book.followed = 0  # this one has not followed that price
 
 
-@rare
+@fast
 def drop_trailing(s, slot, symbol):
     """Take a trailing stop out of its symbol's list."""
     book, terms = book_at(s.books, symbol), terms_at(s.terms, slot)
@@ -288,7 +288,7 @@ def drop_owner(s, place):
         move_owner(s, i, i + 1)
 
 
-@rare
+@fast
 def count_owner(s, owner, change):
     """Keep the count of an owner's live orders, if it has limits."""
     if header_at(s.header, 0).live_owners:
@@ -337,21 +337,21 @@ def delist(base, slot, symbol):
             drop_trailing(s, slot, symbol)
 
 
-@rare
+@fast
 def detach(s, slot, symbol):
     """Take a live order out of everything; its slot and terms stay."""
     delist(s.header, slot, symbol)
     leave_queue(s.header, slot)
 
 
-@rare
+@fast
 def forget(s, slot):
     """Give back the slot of an order that stands nowhere."""
     slot_at(s.orders, slot).rare = 0
     give_slot(s, slot)
 
 
-@rare
+@fast
 def end_order(s, slot, symbol):
     """End a live order."""
     detach(s, slot, symbol)

@@ -117,7 +117,7 @@ def stand(base, slot, symbol, ladder, price, quantity):
     queue_up(places_at(base), slot, symbol, ladder, price, quantity)
 
 
-@rare
+@fast
 def lacks_room(s, symbol, ladder, price):
     """Do as ``no_room``; triggered stops that may have to go back hold their pages."""
     header = header_at(s.header, 0)
@@ -126,7 +126,7 @@ def lacks_room(s, symbol, ladder, price):
     return find_page(s, symbol, ladder, price >> 6) == 0
 
 
-@rare
+@fast
 def queue_up_stop(s, slot, symbol, ladder, price):
     """Put a stop in the queue at its trigger, before those that arrived after it."""
     order = slot_at(s.orders, slot)
@@ -149,7 +149,7 @@ def queue_up_stop(s, slot, symbol, ladder, price):
         queue.head = slot
 
 
-@rare
+@fast
 def no_room_to_wait(s, symbol):
     """Return whether the symbol has no waiting page and can have none."""
     header = header_at(s.header, 0)

@@ -57,7 +57,7 @@ POST_ONLY, REPRICE, ALL_OR_NONE = int(Flag.POST_ONLY), int(Flag.REPRICE), int(Fl
 # -- telling ---------------------------------------------------------------------------------------
 
 
-@rare
+@fast
 def tell(s, out, n, slot, kind, price, quantity, remaining, reason):
     """Write an event about one order."""
     order = slot_at(s.orders, slot)
@@ -68,7 +68,7 @@ def tell(s, out, n, slot, kind, price, quantity, remaining, reason):
     )  # fmt: skip
 
 
-@rare
+@fast
 def tell_pair(s, out, n, slot, other, kind, side, price, quantity, left, other_left, why):
     """Write an event about an order and its counterparty."""
     order, counterparty = slot_at(s.orders, slot), slot_at(s.orders, other)
@@ -79,7 +79,7 @@ def tell_pair(s, out, n, slot, other, kind, side, price, quantity, left, other_l
     )  # fmt: skip
 
 
-@rare
+@fast
 def tell_end(s, out, n, slot, kind, reason):
     """Write that an order has ended, with all that was left of it."""
     quantity = order_quantity(s, slot)
@@ -89,7 +89,7 @@ def tell_end(s, out, n, slot, kind, reason):
 # -- how much there is to be had -------------------------------------------------------------------
 
 
-@rare
+@fast
 def bound(s, slot, symbol):
     """Return (how far an order may go, whether it is the collar that says so)."""
     book, terms = book_at(s.books, symbol), terms_at(s.terms, slot)
@@ -162,7 +162,7 @@ def fillable(base, symbol, side, owner, stp, limit, wanted, most_turns):
 # -- taking it -------------------------------------------------------------------------------------
 
 
-@rare
+@fast
 def refresh(s, out, n, slot, symbol, side):
     """Show an iceberg's next slice at the tail of its queue."""
     order, terms = slot_at(s.orders, slot), terms_at(s.terms, slot)
@@ -265,7 +265,7 @@ def meet_rare(
 # -- resting and waiting ---------------------------------------------------------------------------
 
 
-@rare
+@fast
 def drop_order(s, out, n, slot, reason):
     """End an order that stands nowhere."""
     n = tell_end(s, out, n, slot, EVENTS.CANCELLED, reason)
@@ -273,7 +273,7 @@ def drop_order(s, out, n, slot, reason):
     return n
 
 
-@rare
+@fast
 def rest_in_book(s, out, n, slot, symbol, reason):
     """Put what is left of an order into the book; say so if it is not as it was accepted."""
     order, terms = slot_at(s.orders, slot), terms_at(s.terms, slot)
@@ -294,7 +294,7 @@ def rest_in_book(s, out, n, slot, symbol, reason):
     return n
 
 
-@rare
+@fast
 def wait(s, out, n, slot, symbol, place):
     """Let an order wait outside the displayed book."""
     order, terms = slot_at(s.orders, slot), terms_at(s.terms, slot)
@@ -386,7 +386,7 @@ def come_in(base, place, room, first, command, n, slot, symbol, is_repriced):
 # -- what waited and now moves ---------------------------------------------------------------------
 
 
-@rare
+@fast
 def triggers(s, slot, symbol):
     """Return whether the last price triggers a stop."""
     book, terms = book_at(s.books, symbol), terms_at(s.terms, slot)
@@ -397,7 +397,7 @@ def triggers(s, slot, symbol):
     return book.last_price <= terms.stop_price
 
 
-@rare
+@fast
 def start_stop(s, out, n, slot, symbol):
     """Let a triggered stop, which stands nowhere, come in as the order that it becomes."""
     order, terms = slot_at(s.orders, slot), terms_at(s.terms, slot)

@@ -12,6 +12,7 @@ from engines.matching.ladder_index import (
     header_at,
     places_at,
     queue_at,
+    fast,
     rare,
     side_at,
     slot_at,
@@ -38,7 +39,7 @@ from engines.matching.ladder_taking import (
 from engines.messages import PRICE_MAX
 
 
-@rare
+@fast
 def whole_may_fill(s, book, symbol):
     """Return whether an all-or-none order waits that may go as far as the other side's best."""
     if book.waiting_page == 0:

@@ -17,7 +17,10 @@ written is continued by the other. The parts in ``src``, each the twin of a Pyth
 ``auction``         the call auction (``ladder_auction``)
 ``full``            an order's commands, every rule in force (``ladder_full``)
 ``exchange``        the exchange's commands (``ladder_exchange``)
-``ladder``          the loop over a batch, and the C functions of ``include/exchange_lab.h``
+``ahead``           fetching for the commands that come next (``ladder_ahead``)
+``ladder``          the loop over a batch (``ladder_kernels``)
+``lay_out``         a buffer laid out for who comes from C (``ladder_layout``)
+``c_api``           the C functions of ``include/exchange_lab.h``
 ``clock``           what the ticks are read from (``engines.intrinsics``)
 ``textbook*``       the baseline: std::map of std::list (``engines.matching.textbook``)
 ``buffers, batch``  numpy arrays as records; a call from Python
