@@ -46,7 +46,8 @@ FORBIDDEN_WORDS = {"manager", "helper", "helpers", "utils", "util", "impl", "bas
 PARAMETER_NAMES_ELSEWHERE = {
     ("lab/cli.py", "engines"): "a key of `lab list --json`",
     ("lab/plots/reading.py", "batch"): "the first word of a case",
-    ("lab/shipped.py", "live_orders"): "the README's sentence about its own runs",
+    ("lab/shipped.py", "live_orders"): "the README's sentence about its own runs, and an axis",
+    ("lab/shipped.py", "symbols"): "an axis of a run that is shipped",
 }
 # What makes flows and reads days has parameters of its own, which happen to be called the same.
 OWN_PARAMETERS = ("lab/experiments/", "lab/workloads/")
