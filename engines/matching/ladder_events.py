@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from engines.intrinsics import address_of, far, records_at
-from engines.matching.ladder_index import fast, places_at, rare
+from engines.matching.ladder_index import fast, places_at
 from engines.matching.ladder_layout import Out
 from engines.messages import COMMAND, EVENT, LAST_BIT, EventKind, Reason, codes
 

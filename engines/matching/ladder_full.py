@@ -19,7 +19,6 @@ from engines.matching.ladder_index import (
     place_of,
     places_at,
     queue_at,
-    rare,
     side_at,
     slot_at,
     slot_of,

@@ -9,10 +9,10 @@ import numpy as np
 from engines.intrinsics import far
 from engines.matching.ladder_index import (
     ZERO,
+    fast,
     header_at,
     places_at,
     queue_at,
-    fast,
     rare,
     side_at,
     slot_at,
