@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -165,6 +167,15 @@ def test_the_door_names_every_package_and_those_that_were_left_out():
     assert [name for name in RIVALS if not re.search(rf"^{name}\b", table, re.M)] == []
     assert not {"nanobook", "order-matching"} & set(RIVALS)
     assert all(rival.name == name for name, rival in RIVALS.items())
+
+
+def test_the_extra_installs_the_packages_of_the_registry():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    wanted = project["project"]["optional-dependencies"]["rivals"]
+    assert {line.split(";")[0].strip() for line in wanted} == set(RIVALS)
+    assert {line.split(";")[0] for line in wanted if ";" in line} == {
+        name for name, rival in RIVALS.items() if rival.python > (3, 11)
+    }
 
 
 def test_what_is_missing_is_said_in_one_line_with_what_to_install(monkeypatch):
