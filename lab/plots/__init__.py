@@ -11,6 +11,8 @@ reading    what a figure reads from results: lines, words, what cannot be told
 labels     where to write so that nothing overlaps
 sheet      header, axes, and the way to SVG and PNG
 scaling    rates along an axis: a book's size, a count of cores
+flows      what order flows look like: prices and live orders, a column a flow
+across     rates over flows: a column a flow, a line an engine
 marks      boxes, strokes and words: drawn by matplotlib, or written as SVG
 ladder     how a book is drawn: a row a price, a block an order
 scenes     worked examples: books side by side, and what happened

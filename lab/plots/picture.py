@@ -9,15 +9,18 @@ from collections.abc import Sequence
 from html import escape
 
 from IPython.display import HTML, Image, display
+from matplotlib.figure import Figure
 
 from lab.measure.result import Result
 from lab.plots.alternative import alt_text
 from lab.plots.histogram import histogram
 from lab.plots.percentiles import percentiles
+from lab.plots.scaling import scaling
 from lab.plots.sheet import FULL, to_png
 from lab.plots.throughput import throughput
 
 PIXELS_AN_INCH = 100
+_OF_RATES = {"throughput": throughput, "scaling": scaling}
 
 
 class Picture:
@@ -55,16 +58,29 @@ def picture(
     results
         The result that the figure is about, and earlier ones to lay behind it.
     kind
-        ``"percentiles"``, ``"histogram"`` or ``"throughput"``.
+        ``"percentiles"``, ``"histogram"``, ``"throughput"`` or ``"scaling"``.
     case
         What was measured, for a figure of times; the whole run when None.
     size
         Width and height in inches.
     """
-    if kind == "throughput":
-        figure = throughput(results, size=size)
+    if kind in _OF_RATES:
+        figure = _OF_RATES[kind](results, size=size)
     else:
         draw = percentiles if kind == "percentiles" else histogram
         figure = draw(results, case=case, size=size)
-    width = round(size[0] * PIXELS_AN_INCH)
-    return Picture(to_png(figure), alt_text(results, kind, case), width)
+    return shown(figure, alt_text(results, kind, case))
+
+
+def shown(figure: Figure, words: str) -> Picture:
+    """Return any figure of this package, with its words, so that a cell can end with it.
+
+    Parameters
+    ----------
+    figure
+        What one of the functions of this package returned.
+    words
+        The same for those who cannot see it.
+    """
+    width = round(float(figure.get_size_inches()[0]) * PIXELS_AN_INCH)
+    return Picture(to_png(figure), words, width)
