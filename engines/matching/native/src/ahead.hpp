@@ -15,74 +15,78 @@ class Ahead {
     static constexpr std::int64_t FIRST = 12, SECOND = 8, THIRD = 4;
     // A smaller book stays in the cache, and a smaller batch is over before anything arrives.
     static constexpr std::uint32_t WORTH_IT = 4096;  // live orders
-    static constexpr std::int64_t BATCH = FIRST;
 
     XLAB_INLINE Ahead(const Places& s, const Command* commands, std::int64_t count)
-        : s_(s), commands_(commands), count_(count) {
-        if (count < BATCH || s.header->live_orders < WORTH_IT) count_ = 0;
-        for (std::int64_t i = 0; i < FIRST && i < count_; ++i) first(i);
-        for (std::int64_t i = 0; i < SECOND && i < count_; ++i) second(i);
-        for (std::int64_t i = 0; i < THIRD && i < count_; ++i) third(i);
+        : s_(s), commands_(commands), end_(count - FIRST), has_many_books_(s.header->symbols > 1) {
+        if (s.header->live_orders < WORTH_IT) end_ = 0;
+        if (end_ <= 0) return;
+        for (std::int64_t i = 0; i < FIRST; ++i) first(i);
+        for (std::int64_t i = 0; i < SECOND; ++i) second(i);
+        for (std::int64_t i = 0; i < THIRD; ++i) third(i);
     }
 
-    XLAB_INLINE bool is_worth_it() const { return count_ != 0; }
-
-    // Fetches for the commands that follow number `i`. (GCC drops a function that only prefetches
-    // unless it is inlined.)
+    // Fetches for the commands that follow number `i`, but for the last few of a batch. (GCC drops
+    // a function that only prefetches unless it is inlined.)
     XLAB_INLINE void look(std::int64_t i) {
+        if (i >= end_) return;
         first(i + FIRST);
         second(i + SECOND);
         third(i + THIRD);
     }
 
  private:
+    // What is known of a command: where its search begins, and what it will find there.
     struct Trace {
-        std::uint64_t tag;   // of the order id
-        std::uint64_t slot;  // of the order, 0 if it is not known to live
+        std::uint64_t key;   // of an id: its tag; of a new order's page: the directory's key
+        std::uint64_t home;  // where that stands in its table if nothing is in the way
+        std::uint64_t slot;  // the order, 0 if there is none that is known
     };
 
-    XLAB_INLINE bool is_known(std::int64_t i) const {
-        return i < count_ && commands_[i].symbol < s_.header->symbols;
-    }
     XLAB_INLINE Trace& trace(std::int64_t i) { return traces_[i & 15]; }
-    XLAB_INLINE std::uint64_t page_key(const Command& c) const {
-        return directory_key(c.symbol, c.side & 1, 0, c.price >> 6);
-    }
 
     // Where its id and its price stand in the tables.
     XLAB_INLINE void first(std::int64_t i) {
-        if (!is_known(i)) return;
         const Command& c = commands_[i];
+        Trace& found = trace(i);
+        found = {0, 0, 0};
+        if (c.symbol >= s_.header->symbols) return;
+        if (has_many_books_) {
+            __builtin_prefetch(s_.books + c.symbol, 1);
+            __builtin_prefetch(s_.sides + SIDES * c.symbol, 1);
+        }
         const std::uint64_t tag = id_tag(c.symbol, c.order_id);
-        trace(i) = {tag, 0};
-        __builtin_prefetch(s_.ids + (tag >> s_.header->id_shift), 1);
-        __builtin_prefetch(s_.books + c.symbol, 1);
-        __builtin_prefetch(s_.sides + SIDES * c.symbol, 1);
-        if (c.kind == NEW && c.price > 0)
-            __builtin_prefetch(s_.directory + directory_home(s_, page_key(c)));
+        const std::uint64_t home = tag >> s_.header->id_shift;
+        __builtin_prefetch(s_.ids + home, 1);
+        if (c.kind == NEW) {
+            found.key = directory_key(c.symbol, c.side & 1, 0, (c.price & PRICE_MAX) >> 6);
+            found.home = directory_home(s_, found.key);
+            __builtin_prefetch(s_.directory + found.home);
+        } else {
+            found.key = tag;
+            found.home = home;
+        }
     }
 
     // Its order, or the level that it will stand at.
     XLAB_INLINE void second(std::int64_t i) {
-        if (!is_known(i)) return;
         const Command& c = commands_[i];
+        Trace& found = trace(i);
         if (c.kind == NEW) {
-            if (c.price <= 0) return;
-            const std::int64_t page = look_up(s_, page_key(c));
-            if (page == 0) return;
+            const std::uint64_t entry = s_.directory[found.home];
+            if (entry >> 20 != found.key) return;
+            const std::uint64_t page = entry & LOW_20;
             __builtin_prefetch(s_.pages + page, 1);
             __builtin_prefetch(s_.levels + (page << 6 | (c.price & 63)), 1);
-            return;
+        } else {
+            const std::uint64_t entry = s_.ids[found.home];
+            if (entry >> 32 != found.key) return;
+            found.slot = entry & LOW_32;
+            __builtin_prefetch(s_.orders + found.slot, 1);
         }
-        const std::uint64_t entry = s_.ids[trace(i).tag >> s_.header->id_shift];
-        if (entry >> 32 != trace(i).tag) return;
-        trace(i).slot = entry & LOW_32;
-        __builtin_prefetch(s_.orders + trace(i).slot, 1);
     }
 
-    // Its order's level and neighbours, or the last order of its queue.
+    // Its order's level and neighbours.
     XLAB_INLINE void third(std::int64_t i) {
-        if (!is_known(i)) return;
         const std::uint64_t slot = trace(i).slot;
         if (slot == 0) return;
         const Slot& order = s_.orders[slot];
@@ -94,7 +98,8 @@ class Ahead {
 
     const Places& s_;
     const Command* commands_;
-    std::int64_t count_;
+    std::int64_t end_;
+    bool has_many_books_;
     Trace traces_[16];
 };
 

@@ -16,12 +16,17 @@ constexpr std::uint64_t MIX_A = 0xFF51AFD7ED558CCDu, MIX_B = 0xC4CEB9FE1A85EC53u
 XLAB_INLINE int lowest_bit(std::uint64_t word) { return __builtin_ctzll(word); }
 XLAB_INLINE int highest_bit(std::uint64_t word) { return 63 - __builtin_clzll(word); }
 
+template <typename Record>
+XLAB_INLINE void set_version(Record& record, std::uint64_t version) {
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    __atomic_store_n(&record.version, version, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
 // Makes a version odd before its record is written, and even after.
 template <typename Record>
 XLAB_INLINE void turn_version(Record& record) {
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-    __atomic_store_n(&record.version, record.version + 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
+    set_version(record, record.version + 1);
 }
 
 // -- the id table: (symbol, order id) -> order -----------------------------------------------------

@@ -30,7 +30,8 @@ XLAB_INLINE void step(const Places& s, Told& out) {
     }
     const std::int64_t symbol = c.symbol;
     Book& book = book_at(s, symbol);
-    turn_version(book);
+    const std::uint64_t version = book.version;
+    set_version(book, version + 1);  // odd: being written
     bool is_done = false;
     if (!book.attention)
         is_done = (c.kind == NEW ? lean::enter<false>(s, out, symbol)
@@ -40,7 +41,7 @@ XLAB_INLINE void step(const Places& s, Told& out) {
         book.attention ? lean::carry_out_alert(s, told, symbol) : carry_out(s, told);
         out.n = told.n;
     }
-    turn_version(book);
+    set_version(book, version + 2);
 }
 
 // Writes the events that waited, as many as fit; returns how many.
@@ -65,7 +66,7 @@ std::pair<std::int64_t, std::int64_t> run(const Places& places, const Command* c
     std::int64_t taken = 0;
     Ahead ahead(s, commands, TIMED ? 0 : count);
     while (taken < count && out.n <= room) {
-        if (!TIMED && ahead.is_worth_it()) ahead.look(taken);
+        if constexpr (!TIMED) ahead.look(taken);
         const std::int64_t start = TIMED ? read_ticks(clock) : 0;
         out.command = commands + taken;
         out.first = out.n;

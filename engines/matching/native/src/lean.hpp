@@ -63,9 +63,9 @@ XLAB_INLINE void remove(const Places& s, std::uint64_t slot, std::int64_t place)
 // Whether a NEW is one that nearly all are: its fields right and nothing rare asked.
 XLAB_INLINE bool is_plain(const Command& c) {
     const std::int32_t rare_fields =
-        c.stop_price | c.display_quantity | c.min_quantity | c.stp | c.flags;
-    return rare_fields == 0 && c.side <= SELL && c.order_type <= MARKET && c.tif <= IOC &&
-           c.quantity >= 1 && c.price >= 1 - c.order_type && c.order_id != 0;
+        c.stop_price | c.display_quantity | c.min_quantity | c.stp | c.flags |
+        ((c.order_type | c.side | c.tif) & ~1);  // no type above MARKET, no duration above IOC
+    return rare_fields == 0 && c.quantity >= 1 && c.price >= 1 - c.order_type && c.order_id != 0;
 }
 
 // Trades up to `limit`; returns why it had to stop before, or NONE.
