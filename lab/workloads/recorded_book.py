@@ -10,7 +10,8 @@ may wait there at crossing prices until the reopening auction. An engine in cont
 match them, so such an order is parked: it gets no command until it no longer crosses, then it comes
 in before anything later does. What happens to a parked order happens here only.
 
-Measured: 4 to 6 million messages a second (EPYC Milan), commands written, without rows.
+Measured: 2 million messages a second, commands written, without rows (EPYC Milan, other work on
+the machine).
 """
 
 from __future__ import annotations

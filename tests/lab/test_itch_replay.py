@@ -287,6 +287,14 @@ def test_symbols_are_the_files_locates(file_of):
         recorded.recording_of(file_of(add(1, "B", 100, 500, 65_535)), "itch")
 
 
+def test_a_day_without_orders_has_no_book_to_check(file_of):
+    path = file_of(head("S", 0) + b"O", deleted(4))
+    with pytest.raises(InputError, match="adds no order, so there is no book to check"):
+        replay_file(path, "itch", "price_ladder", True)
+    report = replay_file(path, "itch", "price_ladder", False)
+    assert report.messages == 2 and report.commands == 0
+
+
 def test_halts_at_crossing_prices_do_not_trade(file_of):
     # As before a reopening: a buyer at 502 above the seller at 500. The cross then executes both.
     day = [
