@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from engines.errors import InputError
-from lab.measure.result import Comparison, Measurement, Result
+from lab.measure.result import Measurement, Result
 from lab.plots import reading
 from lab.plots.labels import Box, Placement, around, spread, text_size
 from lab.plots.sheet import FULL, Sheet, own_settings
@@ -170,27 +170,24 @@ def _about(results: Sequence[Result]) -> str:
 
 
 def _doubts(results: Sequence[Result]) -> str:
-    """Say on which flows the fastest cannot be told from another, and which runs were shaky."""
+    """Say on which flows the fastest cannot be told from the next, and which runs were shaky."""
     said = []
-    mixed = [f"{_flow(run)} ({other})" for run in results if (other := _not_told(run))]
-    if mixed:
-        said.append(f"the fastest is within noise of another on {', '.join(mixed)}")
-    shaky = [_flow(run) for run in results if not run.verdict.stable]
-    if shaky:
-        which = "all" if len(shaky) == len(results) else ", ".join(shaky)
-        said.append(f"not stable: {which}")
+    for words, which in (
+        ("the fastest two are within noise", [run for run in results if not _is_told(run)]),
+        ("not stable", [run for run in results if not run.verdict.stable]),
+    ):
+        names = "all flows" if len(which) == len(results) else ", ".join(map(_flow, which))
+        said += [f"{words}: {names}"] if which else []
     return " · ".join(said)
 
 
-def _not_told(run: Result) -> str:
-    """Return the rivals that a run's fastest cannot be told from, or ""."""
-    best = _fastest(run).rival
-    close = [c for c in run.comparisons if best in (c.rival, c.baseline) and not c.clear]
-    return ", ".join(_other(c, best) for c in close if c.rival != c.baseline)
-
-
-def _other(found: Comparison, rival: str) -> str:
-    return found.baseline if found.rival == rival else found.rival
+def _is_told(run: Result) -> bool:
+    """Say whether a run tells its fastest rival from the next."""
+    ranked = sorted(_rates(run), key=lambda item: -item.median)
+    first_two = {item.rival for item in ranked[:2]}
+    return not any(
+        {found.rival, found.baseline} == first_two and not found.clear for found in run.comparisons
+    )
 
 
 # -- drawing ---------------------------------------------------------------------------------------
@@ -205,7 +202,7 @@ def _drawn(results: Sequence[Result], size: tuple[float, float], title: str) -> 
     axes = _laid_out(sheet, lines, [_flow(run) for run in results])
     free = Placement(
         Box(sheet.area.left + 2, sheet.area.bottom + 2, sheet.width, sheet.area.top + 6),
-        [sheet.line(line.x, line.y) for line in lines],
+        [sheet.line(line.x, line.y) for line in lines] + _bars(sheet, lines),
     )
     for line in lines:
         _draw_line(axes, sheet, line)
@@ -253,12 +250,24 @@ def _laid_out(sheet: Sheet, lines: Sequence[_Line], flows: Sequence[str]) -> Axe
     return axes
 
 
+def _bars(sheet: Sheet, lines: Sequence[_Line]) -> list[np.ndarray]:
+    """Return the intervals, so that no word is written over one."""
+    found = []
+    for line in lines:
+        for x, item in line.points.items():
+            found.append(sheet.line(np.array([x, x], float), np.log10(_ends(item))))
+    return found
+
+
+def _ends(item: Measurement) -> np.ndarray:
+    return np.maximum([item.low, item.high], 1e-9)
+
+
 def _draw_line(axes: Axes, sheet: Sheet, line: _Line) -> None:
     style, width = line.style, 1.5 * sheet.scale
     axes.plot(line.x, line.y, color=style.colour, linestyle=style.dash, linewidth=width)
     for x, item in line.points.items():
-        ends = [math.log10(max(item.low, 1e-9)), math.log10(max(item.high, 1e-9))]
-        axes.plot([x, x], ends, color=style.colour, linewidth=2.0 * sheet.scale)
+        axes.plot([x, x], np.log10(_ends(item)), color=style.colour, linewidth=2.0 * sheet.scale)
     axes.plot(
         *(line.x, line.y),
         linestyle="none",
