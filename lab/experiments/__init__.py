@@ -157,7 +157,7 @@ EXPERIMENTS: dict[str, Experiment] = {
                     seconds=0.02,
                 ),
                 "full": dict(
-                    engines="compiled", messages=200_000, highest=0, rounds=4, seconds=0.5, core=-2
+                    engines="compiled", messages=100_000, highest=0, rounds=4, seconds=0.5, core=-2
                 ),
             },
         ),
@@ -176,7 +176,7 @@ EXPERIMENTS: dict[str, Experiment] = {
                     seconds=0.02,
                     symbols=8,
                 ),
-                "full": dict(engines="compiled", messages=1_000_000, rounds=7, seconds=1.0),
+                "full": dict(engines="compiled", messages=500_000, rounds=7, seconds=1.0),
             },
         ),
         Experiment(
