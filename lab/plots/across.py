@@ -118,7 +118,7 @@ def finding(results: Sequence[Result]) -> str:
     where = "on every flow" if not others else f"on {count} of {len(best)} flows"
     said = [f"{winner} is the fastest {where}", *(f"{name} on {n}" for name, n in others)]
     rates = [item.median for item in best]
-    return f"{', '.join(said)}: {amount(min(rates))} to {amount(max(rates))} commands a second"
+    return f"{', '.join(said)}: {amount(min(rates))} to {amount(max(rates))} a second"
 
 
 def ratio_of(run: Result, first: str, second: str) -> tuple[float, float, float] | None:
