@@ -27,8 +27,8 @@ from engines.matching.ladder_index import (
 from engines.messages import CommandKind
 
 FIRST, SECOND, THIRD = 12, 8, 4  # commands before its turn
-# A smaller book stays in the cache, where looking ahead only costs.
-WORTH_IT = 4_096  # live orders
+# A smaller book stays in the cache, where looking ahead only costs: see native/src/ahead.hpp.
+WORTH_IT = 48 * 1024  # live orders
 NEW = int(CommandKind.NEW)
 
 
