@@ -38,7 +38,7 @@ help:
 	@echo "make soak    set up, then run the tests that take long"
 	@echo "make lint    set up, then ruff and mypy"
 	@echo "make lock    make requirements.lock anew from pyproject.toml"
-	@echo "make shipped measure what is shipped, on a machine that does nothing else (a quarter of an hour)"
+	@echo "make shipped measure what is shipped, on a machine that does nothing else"
 	@echo "PYTHON=…     the Python to set up with (default: the newest of 3.13, 3.12, 3.11)"
 
 lab: setup

@@ -1,8 +1,8 @@
 """What the project ships measured: results, the notebooks' first figures, the README's numbers.
 
-``python -m lab.shipped`` makes all of it anew, in an hour on a machine that does nothing else
-meanwhile, and half an hour more for the reference's answers, which ``--only answers`` can ask for
-before, on a machine that is busy. ``--order 3 --order 7`` measures some of it, each order replacing
+``python -m lab.shipped`` makes all of it anew on a machine that does nothing else meanwhile;
+``--list`` says how long that takes. ``--only answers`` asks for the reference's answers before, on
+a machine that is busy. ``--order 3 --order 7`` measures some of it, each order replacing
 the result that it shipped before, ``--list`` says which they are; ``--only figures`` and ``--only
 readme`` draw again what is there, in seconds.
 """
@@ -299,8 +299,9 @@ def _provenance(latency: Result) -> str:
     sentences = [
         f"Measured on **{machine['name']}** ({machine['kernel']}, Python {machine['python']}, "
         f"Numba {machine['numba']}), {latency.created[:10]}.",
-        f"A book with {latency.parameters['live_orders']:,} live orders; every event written, "
-        "every digest checked against the reference engine.",
+        f"A book with {latency.parameters['live_orders']:,} live orders, passes of {SMALL:,} "
+        f"commands in calls of {_small_run().parameters['batch']:,}; every event written, every "
+        "digest checked against the reference engine.",
         f"Rates are medians of {_of(latency, 'price_ladder').runs} fresh processes with their "
         "intervals, times are over all commands of all processes. Times are taken inside the "
         "engine, a command at a time; the call from Python, some 2.5 µs for however many commands "
@@ -311,9 +312,12 @@ def _provenance(latency: Result) -> str:
 
 
 def _shaky(runs: Sequence[Result]) -> list[str]:
-    """Say why the first run that is not stable is not."""
+    """Say how many runs are not stable, and why the first of them is not."""
     shaky = [run for run in runs if not run.verdict.stable]
-    return [f"**Not stable**: {shaky[0].verdict.reason}."] if shaky else []
+    if not shaky:
+        return []
+    share = "" if len(runs) == 1 else f" ({len(shaky)} of {len(runs)} runs, the first because)"
+    return [f"**Not stable**{share}: {shaky[0].verdict.reason}."]
 
 
 # -- the README's ratios ---------------------------------------------------------------------------
@@ -370,7 +374,7 @@ def _ratio_words(runs: Sequence[Result]) -> str:
     """Say what the ratios are of."""
     first = runs[0]
     processes = sorted({item.runs for run in runs for item in run.measurements if item.runs > 1})
-    pinned = next((note for note in first.notes if note.startswith("Pinned")), "")
+    are_pinned = all(any(note.startswith("Pinned") for note in run.notes) for run in runs)
     uncounted = next((note for note in first.notes if note.startswith("No cycles")), "")
     sentences = [
         f"A flow a line, {LARGE:,} commands after {first.parameters['live_orders']:,} live orders "
@@ -378,7 +382,7 @@ def _ratio_words(runs: Sequence[Result]) -> str:
         "buffer that is in memory and used again. Medians over rounds of fresh processes "
         f"({' to '.join(map(str, processes[:1] + processes[1:][-1:]))} of each engine), each "
         "round's ratio taken within the round.",
-        *filter(None, [pinned, uncounted]),
+        *filter(None, [are_pinned * "Each process was pinned to one CPU.", uncounted]),
         *_shaky(runs),
     ]
     return " ".join(sentences)

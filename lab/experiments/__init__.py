@@ -187,7 +187,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "lab.experiments.matching_rivals:matching_rivals",
             {
                 "smoke": dict(messages=500, live_orders=200, rounds=1, seconds=0.02),
-                "full": dict(messages=100_000, rounds=7, seconds=1.0),
+                "full": dict(messages=50_000, rounds=7, seconds=1.0, core=-2),
             },
         ),
         Experiment(

@@ -73,6 +73,8 @@ def matching_sharding(
     seed: Seed = 1,
 ) -> None:
     """Measure one engine with all symbols, then the same symbols over more and more cores."""
+    from engines.errors import InputError
+    from engines.messages import CommandKind
     from lab.experiments.matching_flow import able, say_what_is_timed
     from lab.experiments.sharding_task import prepare_shards, say_speed_up
     from lab.measure.runner import Case
@@ -81,8 +83,16 @@ def matching_sharding(
     rivals = able(bench, engines, flow)
     cpus = one_cpu_a_core()
     cpus = cpus[-cores_max:] if cores_max else cpus
+    if symbols < len(cpus):
+        raise InputError(
+            f"symbols {symbols} are too few for {len(cpus)} cores; take one a core or more"
+        )
     bench.say("starting", f"making {messages:,} commands")
     made = generate(flow, messages, live_orders, seed, symbols)
+    if (made.commands["kind"] > CommandKind.REPLACE).any():
+        raise InputError(
+            f"the flow {flow} has commands that concern all symbols; choose one without"
+        )
     say_what_is_timed(bench, batch)
     cases = []
     for count in counts_of(len(cpus)):

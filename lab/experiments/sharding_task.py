@@ -85,8 +85,7 @@ def joined_digest(digests: Sequence[str]) -> str:
 def cut(flow: Flow, count: int) -> list[Flow]:
     """Return the shards of a flow: symbol s goes to shard s mod ``count`` and is s div ``count``.
 
-    Each is given room for its share of the orders and a tenth more; whether that was enough is
-    seen in the events, of which all shards together must write as many as the whole.
+    Each is given room for all orders: what is never touched costs no memory.
     """
     return [_part(flow, count, place) for place in range(count)]
 
@@ -94,10 +93,9 @@ def cut(flow: Flow, count: int) -> list[Flow]:
 def _part(flow: Flow, count: int, place: int) -> Flow:
     preload, commands = (_of_shard(part, count, place) for part in (flow.preload, flow.commands))
     actions = flow.actions[flow.commands["symbol"] % count == place]
-    room = flow.orders_max if count == 1 else flow.orders_max * 11 // (10 * count) + 64
     symbols = len(range(place, flow.symbols, count))
     name = f"{flow.name}, shard {place} of {count}"
-    return Flow(name, preload, commands, actions, room, max(symbols, 1), flow.parameters)
+    return Flow(name, preload, commands, actions, flow.orders_max, symbols, flow.parameters)
 
 
 def _of_shard(records: np.ndarray, count: int, place: int) -> np.ndarray:
@@ -123,7 +121,7 @@ def prepare_shards(
     if events != whole:
         raise MeasurementError(
             f"{count} shards write {events:,} events and the whole {whole:,}; "
-            "take more live orders or fewer cores"
+            "the flow cannot be cut by symbol; choose another"
         )
     gate = bench.share(np.zeros(count + 1, np.int64))
     return Shards(parts, gate, len(flow.commands), batch, seconds)

@@ -73,7 +73,7 @@ typedef struct exchange_lab_engine exchange_lab_engine;
 
 /* Which clock exchange_lab_times names. */
 enum exchange_lab_clock {
-    EXCHANGE_LAB_CYCLES = 1,       /* the processor's cycle counter; x86-64 only */
+    EXCHANGE_LAB_CYCLES = 1,       /* the processor's cycle counter; x86-64, elsewhere all is 0 */
     EXCHANGE_LAB_MONOTONIC_NS = 2, /* CLOCK_MONOTONIC */
 };
 
@@ -95,7 +95,8 @@ EXCHANGE_LAB_API size_t exchange_lab_bytes_needed(uint32_t orders, uint32_t symb
                                                   uint32_t owners, uint32_t pages);
 
 /* Makes an engine in memory of its own, all books empty. NULL if the sizes cannot be or there is
- * no memory. */
+ * no memory. That memory is touched when it is first needed, which costs a page fault each time: who
+ * measures opens an engine on memory that is present. */
 EXCHANGE_LAB_API exchange_lab_engine *exchange_lab_create(uint32_t orders, uint32_t symbols,
                                                           uint32_t owners, uint32_t pages);
 
@@ -130,7 +131,8 @@ EXCHANGE_LAB_API size_t exchange_lab_submit(exchange_lab_engine *engine,
 typedef int (*exchange_lab_receive)(void *context, const exchange_lab_event *events, size_t count);
 
 /* Takes commands in order and hands events to `receive` while the batch is still running: after
- * every `every` commands (1 or more), and whenever `events`, which the caller lends, is full.
+ * every `every` commands (1 or more), and whenever `events`, which the caller lends, is full: `room`
+ * of them, 1 or more.
  *
  * Returns how many commands were taken: all of them, unless `receive` ended the batch. Events of
  * commands taken that it has not been handed are handed first by the next call, which may be one

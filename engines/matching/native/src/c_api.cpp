@@ -82,6 +82,7 @@ size_t exchange_lab_run(exchange_lab_engine* engine, const exchange_lab_command*
                         size_t count, exchange_lab_event* events, size_t room, size_t every,
                         exchange_lab_receive receive, void* context) {
     size_t taken = 0, written = 0;
+    if (room == 0) return 0;
     if (every == 0) every = 1;
     bool waits = engine->places.header->spill_count != 0;
     while (taken < count || waits) {
@@ -103,7 +104,7 @@ int32_t exchange_lab_best_ask(const exchange_lab_engine* engine, uint16_t symbol
 
 int64_t exchange_lab_quantity_at(const exchange_lab_engine* engine, uint16_t symbol, uint8_t side,
                                  int32_t price) {
-    if (!has_symbol(engine, symbol) || side > SELL || price < 1) return 0;
+    if (!has_symbol(engine, symbol)) return 0;
     return quantity_at(engine->places, symbol, side, price);
 }
 

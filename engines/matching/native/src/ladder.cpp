@@ -94,11 +94,13 @@ std::pair<std::int64_t, std::int64_t> submit(const Places& s, const Command* com
 }
 
 std::int64_t best_price(const Places& s, std::int64_t symbol, std::int64_t side) {
+    if (side != BUY && side != SELL) return 0;
     return side_at(s, symbol, side).best_price;
 }
 
 std::int64_t quantity_at(const Places& s, std::int64_t symbol, std::int64_t side,
                          std::int64_t price) {
+    if ((side != BUY && side != SELL) || price < 1 || price > PRICE_MAX) return 0;
     const std::int64_t page = find_page(s, symbol, side, price >> 6);
     if (page == 0 || !(page_at(s, page).bitmap >> (price & 63) & 1)) return 0;
     return queue_at(s, page << 6 | (price & 63)).quantity;

@@ -109,7 +109,9 @@ inline bool claim(void* buffer, const Sizes& sizes) {
         std::memcmp(found.magic, wanted.magic, 8) == 0 &&
         found.layout_version == wanted.layout_version && found.symbols == wanted.symbols &&
         found.orders == wanted.orders && found.pages == wanted.pages &&
-        found.owners == wanted.owners &&
+        found.owners == wanted.owners && found.id_shift == wanted.id_shift &&
+        found.id_mask == wanted.id_mask && found.directory_shift == wanted.directory_shift &&
+        found.directory_mask == wanted.directory_mask &&
         std::memcmp(&found.books_at, &wanted.books_at, 12 * sizeof wanted.books_at) == 0;
     if (!is_meant || (found.version | found.directory_version) & 1) return false;
     const Places s = places_at(buffer);

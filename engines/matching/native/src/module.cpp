@@ -20,6 +20,10 @@ class Ladder {
  public:
     explicit Ladder(nb::handle buffer) {
         if (PyObject_GetBuffer(buffer.ptr(), &view_, PyBUF_WRITABLE) != 0) throw nb::python_error();
+        if (static_cast<const Header*>(view_.buf)->layout_version != LAYOUT_VERSION) {
+            PyBuffer_Release(&view_);
+            throw nb::value_error("the engines in C++ were built for another layout; run make setup");
+        }
         places_ = places_at(view_.buf);
     }
     ~Ladder() { PyBuffer_Release(&view_); }
