@@ -278,3 +278,22 @@ def test_a_symbol_without_a_book_is_refused():
 def test_the_library_for_other_languages_lies_beside_the_extension():
     assert library_path().is_file()
     assert library_path().parent == library_path().parent.parent / "native"
+
+
+def test_nothing_stands_at_a_price_or_side_that_cannot_be():
+    book, events = Native(orders=8), np.zeros(8, EVENT)
+    commands = new_orders(2)
+    commands["price"] = [100, 2**31 - 1]
+    book.submit(commands, events)
+    assert book.quantity_at(0, Side.BUY, 100) == book.quantity_at(0, Side.SELL, 2**31 - 1) == 5
+    for price in (0, -1, 2**31, 2**31 + 36, 3_221_225_535, 2**62):
+        assert book.quantity_at(0, Side.BUY, price) == book.quantity_at(0, Side.SELL, price) == 0
+    for side in (2, 3, 10**12, -1):
+        assert book.quantity_at(0, side, 100) == 0
+
+
+def test_a_buffer_of_another_layout_is_refused():
+    buffer = Native(orders=8).buffer.copy()
+    buffer[8:12].view("<u4")[0] += 1
+    with pytest.raises(ValueError, match="another layout; run make setup"):
+        _native.Ladder(buffer)
