@@ -82,7 +82,7 @@ def matching_sharding(
 
     rivals = able(bench, engines, flow)
     cpus = one_cpu_a_core()
-    cpus = cpus[-cores_max:] if cores_max else cpus
+    cpus = cpus[-(cores_max or symbols) :]
     if symbols < len(cpus):
         raise InputError(
             f"symbols {symbols} are too few for {len(cpus)} cores; take one a core or more"
