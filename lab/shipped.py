@@ -392,8 +392,9 @@ def _ratio_words(runs: Sequence[Result]) -> str:
     uncounted = next((note for note in first.notes if note.startswith("No cycles")), "")
     sentences = [
         f"A flow a line, {LARGE:,} commands (featured {_SHORTER['featured']:,}) on a book that "
-        "holds its live orders already; below, fewer commands on books of other sizes. Events of 64 bytes go into one "
-        "buffer that is in memory and used again. Medians over rounds of fresh processes "
+        "holds its live orders already; below, fewer commands on books of other sizes. Events of "
+        "64 bytes go into one buffer that is in memory and used again. Medians over rounds of "
+        "fresh processes "
         f"({' to '.join(map(str, processes[:1] + processes[1:][-1:]))} of each engine), each "
         "round's ratio taken within the round.",
         *filter(None, [are_pinned * "Each process was pinned to one CPU.", uncounted]),

@@ -114,8 +114,8 @@ def say_what_is_timed(bench: Bench, batch: int) -> None:
     """Note what the rates of the task ``throughput`` hold and what they do not."""
     bench.note(
         f"Timed: all commands of a pass, handed over in calls of up to {batch:,}, each engine "
-        f"writing its 64-byte events into one buffer of {REUSED_EVENTS:,} that is in memory and used "
-        "again by every call. Not timed: filling the book before, and one more pass in each "
+        f"writing its 64-byte events into one buffer of {REUSED_EVENTS:,} that is in memory and "
+        "used again by every call. Not timed: filling the book before, and one more pass in each "
         "process, run the same way, whose events and book are held against the reference's; each "
         "timed pass must write as many events and leave the same book."
     )
