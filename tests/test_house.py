@@ -46,6 +46,9 @@ FORBIDDEN_WORDS = {"manager", "helper", "helpers", "utils", "util", "impl", "bas
 PARAMETER_NAMES_ELSEWHERE = {
     ("lab/cli.py", "engines"): "a key of `lab list --json`",
     ("lab/plots/reading.py", "batch"): "the first word of a case",
+    ("lab/plots/across.py", "flow"): "what the subtitle says of several results",
+    ("lab/plots/across.py", "live_orders"): "likewise",
+    ("lab/plots/across.py", "messages"): "likewise",
     ("lab/shipped.py", "live_orders"): "the README's sentence about its own runs, and an axis",
     ("lab/shipped.py", "symbols"): "an axis of a run that is shipped",
 }
