@@ -112,18 +112,20 @@ def test_ratios_are_of_the_pairs_named_with_their_intervals(
     run.notes = ["Pinned: each to one."]
     monkeypatch.setattr(shipped, "SHIPPED", tmp_path)
     save(run, tmp_path)
-    save(scaling_result(), tmp_path)
+    sizes = scaling_result()
+    sizes.notes = ["Pinned: each to one."]
+    save(sizes, tmp_path)
     lines = shipped._ratios()
-    (balanced,) = [line for line in lines if line.startswith("| balanced |")]
+    balanced, *others = [line for line in lines if line.startswith("| balanced, ")]
     assert balanced.split(" | ")[1:] == [
         "20 M (19.4 M to 20.4 M)",
         "4.0 (3.8 to 4.2)",
         "40 (38 to 42)",
         "0.80 (0.76 to 0.84) |",
     ]
-    sizes = [line.split(" | ")[0] for line in lines if line.startswith("| balanced, ")]
-    assert sizes[1] == "| balanced, 10,000 live orders"
-    assert "Pinned: each to one." in lines[-1]
+    titles = [line.split(" | ")[0] for line in others]
+    assert titles[1].startswith("| balanced, 10,000 live orders")
+    assert "Each process was pinned to one CPU." in lines[-1]
 
 
 def _comparison(rival: str, baseline: str, case: str, ratio: float) -> Comparison:
