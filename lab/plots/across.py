@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from engines.errors import InputError
+from engines.matching import IMPLEMENTATIONS
 from lab.measure.result import Measurement, Result
 from lab.plots import reading
 from lab.plots.labels import Box, Placement, around, spread, text_size
@@ -81,7 +82,7 @@ def across(
     size
         Width and height in inches.
     title
-        What stands on top; which engine is the fastest where when None.
+        What stands on top; which engines lead where when None.
 
     Returns
     -------
@@ -105,19 +106,20 @@ def across_in_words(results: Sequence[Result]) -> str:
 
 
 def finding(results: Sequence[Result]) -> str:
-    """Say which engine is the fastest on how many flows, and how fast.
+    """Say which engines lead on how many flows and how fast: the fastest, and who is level.
 
     Parameters
     ----------
     results
         One run for each flow.
     """
-    best = [_fastest(run) for run in results]
-    wins = Counter(item.rival for item in best).most_common()
-    (winner, count), *others = wins
-    where = "on every flow" if not others else f"on {count} of {len(best)} flows"
-    said = [f"{winner} is the fastest {where}", *(f"{name} on {n}" for name, n in others)]
-    rates = [item.median for item in best]
+    wins = Counter(_leaders(run) for run in results).most_common()
+    said = []
+    for leaders, count in wins:
+        where = "on every flow" if len(wins) == 1 else f"on {count} of {len(results)} flows"
+        verb = "lead" if len(leaders) > 1 else "leads"
+        said.append(f"{' and '.join(leaders)} {verb} {where}")
+    rates = [_fastest(run).median for run in results]
     return f"{', '.join(said)}: {amount(min(rates))} to {amount(max(rates))} a second"
 
 
@@ -170,24 +172,25 @@ def _about(results: Sequence[Result]) -> str:
 
 
 def _doubts(results: Sequence[Result]) -> str:
-    """Say on which flows the fastest cannot be told from the next, and which runs were shaky."""
+    """Say on which flows the fastest cannot be told from another, and which runs were shaky."""
     said = []
     for words, which in (
-        ("the fastest two are within noise", [run for run in results if not _is_told(run)]),
-        ("not stable", [run for run in results if not run.verdict.stable]),
+        ("the fastest is within noise of another", [r for r in results if len(_leaders(r)) > 1]),
+        ("not stable", [r for r in results if not r.verdict.stable]),
     ):
         names = "all flows" if len(which) == len(results) else ", ".join(map(_flow, which))
         said += [f"{words}: {names}"] if which else []
     return " · ".join(said)
 
 
-def _is_told(run: Result) -> bool:
-    """Say whether a run tells its fastest rival from the next."""
-    ranked = sorted(_rates(run), key=lambda item: -item.median)
-    first_two = {item.rival for item in ranked[:2]}
-    return not any(
-        {found.rival, found.baseline} == first_two and not found.clear for found in run.comparisons
-    )
+def _leaders(run: Result) -> tuple[str, ...]:
+    """Return a run's fastest engine and those that cannot be told from it, as IMPLEMENTATIONS."""
+    best = _fastest(run).rival
+    level = {best}
+    for found in run.comparisons:
+        if best in (found.rival, found.baseline) and not found.clear:
+            level |= {found.rival, found.baseline}
+    return tuple(name for name in IMPLEMENTATIONS if name in level)
 
 
 # -- drawing ---------------------------------------------------------------------------------------
