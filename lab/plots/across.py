@@ -16,12 +16,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from engines.errors import InputError
-from engines.matching import IMPLEMENTATIONS
 from lab.measure.result import Measurement, Result
 from lab.plots import reading
 from lab.plots.labels import Box, Placement, around, spread, text_size
 from lab.plots.sheet import FULL, Sheet, own_settings
-from lab.plots.styles import INK, Style, style_of
+from lab.plots.styles import INK, STYLES, Style, style_of
 from lab.plots.throughput import round_ticks
 from lab.units import amount
 from lab.workloads.order_flow import FLOWS
@@ -184,13 +183,13 @@ def _doubts(results: Sequence[Result]) -> str:
 
 
 def _leaders(run: Result) -> tuple[str, ...]:
-    """Return a run's fastest engine and those that cannot be told from it, as IMPLEMENTATIONS."""
+    """Return a run's fastest engine and those that cannot be told from it, in their usual order."""
     best = _fastest(run).rival
     level = {best}
     for found in run.comparisons:
         if best in (found.rival, found.baseline) and not found.clear:
             level |= {found.rival, found.baseline}
-    return tuple(name for name in IMPLEMENTATIONS if name in level)
+    return tuple(name for name in STYLES if name in level)
 
 
 # -- drawing ---------------------------------------------------------------------------------------
