@@ -92,8 +92,8 @@ def note_footprint(bench: Bench, prepared: Prepared, rival: str, case: str, at: 
     task = Task(where, {"room": prepared.room, "engine": rival}, prepared.shared)
     found = bench.run(task, f"{rival}'s memory, {case}")
     live = found["live"]
-    if found["bytes"] is None or not live:
-        return
+    if not live or (found["bytes"] or 0) <= 0:
+        return  # a small book fits into what the process had already
     value = found["bytes"] / live
     reading = {"case": case, "metric": "memory", "unit": "bytes", "value": value, "samples": 1}
     run = next(run for run in bench.runs if (run.rival, run.work) == (rival, case))
