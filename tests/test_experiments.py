@@ -9,7 +9,7 @@ import pytest
 
 from engines.errors import InputError
 from engines.matching import present
-from lab.experiments import EXPERIMENTS, matching_task
+from lab.experiments import EXPERIMENTS, matching_task, oracle_task
 from lab.experiments.matching_flow import (
     Prepared,
     able,
@@ -138,7 +138,7 @@ def readings_of(engine: str, batch: int, messages: int = 500) -> dict[str, dict]
     """Return what one process would find, by case; the work is checked against the reference."""
     flow = generate("balanced", messages, 100, 1)
     room = {"orders": flow.orders_max, "symbols": 1}
-    answer = matching_task.expect(silent, flow.preload, flow.commands, room)
+    answer = oracle_task.expect(silent, flow.preload, flow.commands, room)
     outcome = matching_task.latency(
         *(silent, flow.preload, flow.commands, flow.actions),
         room=room,
@@ -198,7 +198,7 @@ def rate_of(engine: str, batch: int) -> dict:
     """Return what one process would find of whole passes; ``right`` is the reference's digest."""
     flow = generate("balanced", 1_000, 200, 1)
     room = {"orders": flow.orders_max, "symbols": 1}
-    answer = matching_task.expect(silent, flow.preload, flow.commands, room)
+    answer = oracle_task.expect(silent, flow.preload, flow.commands, room)
     known = {"room": room, "events": answer["events"], "batch": batch, "seconds": 0.05}
     outcome = matching_task.throughput(silent, flow.preload, flow.commands, engine=engine, **known)
     return outcome | {"right": answer["digest"]}
@@ -211,6 +211,20 @@ def test_a_buffer_of_events_that_is_used_again_gives_the_same_digest(monkeypatch
     outcome = rate_of("price_ladder", batch)
     assert len(outcome["digests"]) >= 2  # the pass that is looked at, and those that are timed
     assert set(outcome["digests"]) == {outcome["right"]}
+
+
+@pytest.mark.parametrize("engine", ["binary_heap", "price_ladder"])
+def test_the_book_is_filled_and_nothing_of_that_waits_for_the_pass(engine):
+    """The buffer of a short pass is smaller than what the last call of the preload writes."""
+    flow = generate("balanced", 100, 1_000, 1)
+    room = {"orders": flow.orders_max, "symbols": 1}
+    answer = oracle_task.expect(silent, flow.preload, flow.commands, room)
+    passes = matching_task.compiled_passes(
+        silent, flow.preload, flow.commands, engine, room, answer["events"]
+    )
+    assert len(passes.events) < len(flow.preload)
+    assert len(passes.fresh_engine().undelivered()) == 0
+    assert matching_task.see(passes, 10, answer["events"]).digest == answer["digest"]
 
 
 def test_a_timed_pass_that_does_other_work_is_seen(monkeypatch):

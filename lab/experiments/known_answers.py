@@ -22,7 +22,7 @@ _SOURCES = (
     "engines.matching.api",
     "engines.matching.rules",
     "engines.matching.reference",
-    "lab.experiments.matching_task",
+    "lab.experiments.oracle_task",
 )
 _PARTS = "reference_*.py"  # the oracle's other files, beside its first
 

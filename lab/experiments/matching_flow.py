@@ -82,7 +82,7 @@ def shared_with(bench: Bench, made: Flow, work: str = "") -> Prepared:
     """Share a flow, and have the oracle say what every engine must do with it."""
     shared = {"preload": bench.share(made.preload), "commands": bench.share(made.commands)}
     room = {"orders": made.orders_max, "symbols": made.symbols}
-    question = Task(f"{_TASKS}:expect", {"room": room}, shared)
+    question = Task("lab.experiments.oracle_task:expect", {"room": room}, shared)
     answer = answer_for(made, lambda: bench.run(question, "the reference's answer"))
     bench.expect(answer["digest"], work)
     return Prepared(made, shared, answer["events"], answer["digest"])

@@ -49,7 +49,7 @@ def prepare_replay(
     )
     shared = {"preload": bench.share(preload), "commands": bench.share(commands)}
     room = {"orders": flow.orders_max, "symbols": flow.symbols}
-    oracle = Task("lab.experiments.matching_task:expect", {"room": room}, shared)
+    oracle = Task("lab.experiments.oracle_task:expect", {"room": room}, shared)
     answer = answer_for(flow, lambda: bench.run(oracle, "the reference's answer"))
     bench.expect(answer["digest"])
     recording = recording_at(day, form, None, False, report)
