@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from engines.errors import InputError
 from engines.matching import present
+from engines.messages import EVENT
 from lab.experiments import EXPERIMENTS, matching_task, oracle_task
 from lab.experiments.matching_flow import (
     Prepared,
@@ -215,14 +217,14 @@ def test_a_buffer_of_events_that_is_used_again_gives_the_same_digest(monkeypatch
 
 @pytest.mark.parametrize("engine", ["binary_heap", "price_ladder"])
 def test_the_book_is_filled_and_nothing_of_that_waits_for_the_pass(engine):
-    """The buffer of a short pass is smaller than what the last call of the preload writes."""
-    flow = generate("balanced", 100, 1_000, 1)
+    """What fills the book ends with a taker, whose events a small buffer does not hold."""
+    flow = generate("balanced", 1_000, 200, 1)
+    taker = 1 + int(np.flatnonzero(flow.actions == ACTIONS.index("take"))[-1])
+    preload = np.concatenate([flow.preload, flow.commands[:taker]])
     room = {"orders": flow.orders_max, "symbols": 1}
-    answer = oracle_task.expect(silent, flow.preload, flow.commands, room)
-    passes = matching_task.compiled_passes(
-        silent, flow.preload, flow.commands, engine, room, answer["events"]
-    )
-    assert len(passes.events) < len(flow.preload)
+    answer = oracle_task.expect(silent, preload, flow.commands[taker:], room)
+    events = np.zeros(1, EVENT)
+    passes = matching_task.Passes(preload, flow.commands[taker:], engine, room, events)
     assert len(passes.fresh_engine().undelivered()) == 0
     assert matching_task.see(passes, 10, answer["events"]).digest == answer["digest"]
 
