@@ -26,6 +26,8 @@ _NODE_SPACING = 0.25
 _NODES_LEAST = 64
 # What no standard normal value reaches in double precision.
 _BEYOND = 38.0
+# The least p-value that is told from 0.
+_LEAST = 1e-300
 
 Nodes = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
@@ -103,6 +105,46 @@ def crossing_probability(bounds: Sequence[float], fractions: Sequence[float]) ->
         crossed += _outside(start, limit, deviation)
         start = _inside(start, limit, deviation)
     return crossed
+
+
+def overall_p(
+    p_value: float, look: int, fractions: Sequence[float], alpha: float = ALPHA, rho: float = RHO
+) -> float:
+    """Return the p-value of a comparison that ended at a look, all looks before it counted.
+
+    The probability that chance alone ends it earlier, or here with as small a p-value (stage-wise
+    ordering, Fairbanks and Madsen, 1982; Jennison and Turnbull, 2000, section 8.4). Where it ended
+    early for another reason than its level, what later looks had yet to spend is added. So it is
+    at most ``alpha`` just where a level was reached, and it is what false-discovery control may
+    be given for comparisons that ended at different looks.
+
+    Parameters
+    ----------
+    p_value
+        The two-sided p-value of the last look taken; no look before had reached its level.
+    look
+        Which one that was, from 0.
+    fractions, alpha, rho
+        What ``levels`` was given.
+
+    Examples
+    --------
+    >>> round(overall_p(0.0347, 3, [0.4, 0.6, 0.8, 1.0]), 3)
+    0.05
+    """
+    from scipy.special import ndtri
+
+    if not 0 <= p_value <= 1:
+        raise ValueError(f"p_value is {p_value}; it is a probability")
+    thresholds = levels(fractions, alpha, rho)
+    bounds = [-float(ndtri(max(p, _LEAST) / 2)) for p in (*thresholds[:look], p_value)]
+    # a bound of 0 is passed for certain
+    if bounds[-1] <= 0:
+        return 1.0
+    found = crossing_probability(bounds, fractions[: look + 1])
+    if p_value > thresholds[look]:
+        found += alpha * (fractions[-1] ** rho - fractions[look] ** rho)
+    return min(1.0, found)
 
 
 @lru_cache(maxsize=256)

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import kstest, multivariate_normal, norm
 from scipy.stats import t as student
 
-from lab.measure.sequential import crossing_probability, levels
+from lab.measure.sequential import crossing_probability, levels, overall_p
 
 FOUR_OF_FIVE = (0.4, 0.6, 0.8, 1.0)
 
@@ -126,6 +126,32 @@ def test_intervals_at_all_looks_hold_the_truth_together():
     reach = norm.isf(np.array(levels(FOUR_OF_FIVE)) / 2) / np.sqrt(counts)
     held = (np.abs(sums / counts - 0.3) <= reach).all(axis=1)
     assert held.mean() == pytest.approx(0.95, abs=0.006)
+
+
+def test_the_p_value_of_an_ended_comparison_is_even_where_nothing_differs():
+    """Each comparison ends at the first level reached, or at the last look."""
+    paths = np.cumsum(np.random.default_rng(13).standard_normal((4_000, 5)), axis=1)[:, 1:]
+    p_values = 2 * norm.sf(np.abs(paths) / np.sqrt(np.arange(2, 6)))
+    reached = p_values <= levels(FOUR_OF_FIVE)
+    looks = np.where(reached.any(axis=1), reached.argmax(axis=1), 3)
+    overall = [
+        overall_p(found[look], look, FOUR_OF_FIVE)
+        for found, look in zip(p_values.tolist(), looks.tolist(), strict=True)
+    ]
+    assert kstest(overall, "uniform").pvalue > 0.01
+    assert ((np.array(overall) <= 0.05) == reached.any(axis=1)).all()
+
+
+def test_an_overall_p_value_spends_what_its_look_may():
+    found = levels(FOUR_OF_FIVE)
+    for look, share in enumerate(FOUR_OF_FIVE):
+        assert overall_p(found[look], look, FOUR_OF_FIVE) == pytest.approx(0.05 * share**2)
+    assert overall_p(0.02, 0, FOUR_OF_FIVE) == pytest.approx(0.02 + 0.05 - 0.008)
+    assert overall_p(0.3, 0, [1.0]) == pytest.approx(0.3)
+    assert overall_p(1.0, 2, FOUR_OF_FIVE) == 1
+    assert overall_p(0.0, 2, FOUR_OF_FIVE) == pytest.approx(0.05 * 0.6**2)
+    with pytest.raises(ValueError, match="p_value is 1.5"):
+        overall_p(1.5, 0, FOUR_OF_FIVE)
 
 
 @pytest.mark.parametrize(
