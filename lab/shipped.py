@@ -27,9 +27,9 @@ import nbformat
 from engines.errors import ExchangeLabError, FileError, InputError
 from lab.experiments import experiment_named
 from lab.jupyter.launch import environment
+from lab.measure.bench import Bench
 from lab.measure.result import CHECKOUT, SHIPPED, Measurement, Result, results
-from lab.measure.runner import Bench
-from lab.measure.tally import times_text
+from lab.measure.words import times_text
 from lab.units import amount, quantity, seconds
 from lab.workloads.order_flow import FLOWS
 

@@ -20,9 +20,11 @@ from lab.experiments.matching_flow import (
     say_what_is_counted,
 )
 from lab.hardware.clock import calibrate
+from lab.measure.bench import Bench
 from lab.measure.histogram import Histogram
+from lab.measure.process import Task
 from lab.measure.result import Result, load
-from lab.measure.runner import Bench, Task, run_experiment
+from lab.measure.runner import run_experiment
 from lab.measure.tally import comparisons_of, measurements_of
 from lab.measure.verdict import Surroundings, judge
 from lab.workloads.order_flow import ACTIONS, FLOWS, generate

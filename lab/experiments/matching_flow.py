@@ -14,7 +14,8 @@ from engines.matching import IMPLEMENTATIONS
 from lab.experiments.known_answers import answer_for
 from lab.experiments.matching_task import REUSED_EVENTS
 from lab.hardware.clock import Clock
-from lab.measure.runner import Bench, Task
+from lab.measure.bench import Bench
+from lab.measure.process import Task
 from lab.measure.shared import SharedArray
 from lab.measure.tally import Run
 from lab.workloads.order_flow import FLOWS, Flow, generate

@@ -27,7 +27,7 @@ from lab.experiments.matching_parameters import (
 )
 
 if TYPE_CHECKING:
-    from lab.measure.runner import Bench
+    from lab.measure.bench import Bench
 
 _PANEL_ENGINES = fast()
 

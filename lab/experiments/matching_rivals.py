@@ -34,7 +34,8 @@ from lab.experiments.rivals import RIVALS, missing_line
 
 if TYPE_CHECKING:
     from lab.experiments.rivals.plain_flow import PlainFlow
-    from lab.measure.runner import Bench, Task
+    from lab.measure.bench import Bench
+    from lab.measure.process import Task
 
 ONE_A_CALL = "one order a call"
 MANY_A_CALL = "batch"
@@ -125,7 +126,7 @@ def _known(
 ) -> dict[int, dict[str, int]]:
     """Have the oracle say what is right after each number of commands that somebody gets."""
     from lab.experiments.rivals.api import Facts
-    from lab.measure.runner import Task
+    from lab.measure.process import Task
 
     whole = len(plain.commands)
     lengths = sorted({whole, *(_length(RIVALS[name].messages_max, whole) for name in present)})
@@ -147,7 +148,7 @@ def _tasks(
 ) -> dict[str, Task]:
     """Return a task for each engine and each package."""
     from lab.experiments.rivals.api import Facts
-    from lab.measure.runner import Task
+    from lab.measure.process import Task
 
     whole = len(plain.commands)
     digest = Facts(**known[whole]).digest()

@@ -32,7 +32,7 @@ from lab.experiments.parameters import Control
 
 if TYPE_CHECKING:
     from lab.experiments.matching_flow import Prepared
-    from lab.measure.runner import Bench
+    from lab.measure.bench import Bench
 
 _ALL = fast()
 
@@ -104,7 +104,7 @@ def matching_scaling(
     from lab.experiments.matching_flow import able, say_what_is_counted, say_what_is_timed
     from lab.experiments.memory_task import note_footprint
     from lab.hardware.topology import read
-    from lab.measure.runner import Case
+    from lab.measure.bench import Case
 
     axis = AXES[across]
     values = points_of(axis, lowest, highest, points)
@@ -156,7 +156,8 @@ def points_of(axis: Axis, lowest: int, highest: int, points: int) -> list[int]:
 def say_what_is_kept(bench: Bench, axis: Axis, values: Sequence[int], rivals: Sequence[str]) -> str:
     """Note how much of its rate each rival keeps to the end of the axis; return the finding."""
     from lab.measure.statistics import ratio_interval
-    from lab.measure.tally import in_words, rounds_of, times_text
+    from lab.measure.tally import rounds_of
+    from lab.measure.words import in_words, times_text
 
     start = axis.reference if axis.reference in values else values[0]
     first, last = axis.case(start), axis.case(values[-1])

@@ -27,7 +27,7 @@ from lab.experiments.matching_parameters import (
 from lab.experiments.parameters import Control
 
 if TYPE_CHECKING:
-    from lab.measure.runner import Bench
+    from lab.measure.bench import Bench
 
 _ALL = fast()
 
@@ -77,7 +77,7 @@ def matching_sharding(
     from engines.messages import CommandKind
     from lab.experiments.matching_flow import able, say_what_is_timed
     from lab.experiments.sharding_task import prepare_shards, say_speed_up
-    from lab.measure.runner import Case
+    from lab.measure.bench import Case
     from lab.workloads.order_flow import generate
 
     rivals = able(bench, engines, flow)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import gc
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,7 @@ from engines.messages import COMMAND, EVENT
 from lab.hardware.counters import Counters, open_counters
 from lab.hardware.memory import prefaulted_array
 from lab.measure.histogram import COUNTERS, Histogram
-
-Say = Callable[[str], None]
+from lab.measure.talk import Talk
 
 _WARM_SHARE = 0.25  # of the measuring time, for commands that nobody counts
 _WARM_SECONDS_MAX = 1.0  # caches, branch predictors and the frequency are warm long before
@@ -71,8 +71,8 @@ class Passes:
             taken += engine.submit(self.preload[taken : taken + _CHUNK], self.events)[0]
         return engine
 
-    def warm(self, seconds: float, ticks: np.ndarray | None = None) -> MatchingEngine:
-        """Run commands that nobody counts, for ``seconds`` or more; return a fresh engine.
+    def warm(self, seconds: float, ticks: np.ndarray | None = None) -> None:
+        """Run commands that nobody counts, for ``seconds`` or more.
 
         Where taking the preload alone has lasted that long, that was the warm-up.
         """
@@ -84,18 +84,14 @@ class Passes:
                 if time.perf_counter() > end_s:
                     break
             engine = self.fresh_engine()
-        return engine
 
-    def repeated(
-        self, seconds: float, first: MatchingEngine | None = None
-    ) -> Iterator[MatchingEngine]:
-        """Yield a fresh engine for each pass, the first if given, until ``seconds`` are over."""
-        end_s = time.perf_counter() + seconds
-        yield first or self.fresh_engine()
-        for _ in range(_PASSES_MAX - 1):
-            if time.perf_counter() > end_s:
-                return
-            yield self.fresh_engine()
+    def repeated(self, say: Talk, seconds: float) -> Iterator[tuple[int, MatchingEngine]]:
+        """Wait for a turn and yield its number and a fresh engine, until ``seconds`` are over.
+
+        At least once. Waiting does not count.
+        """
+        for turn in say.turns(seconds, _PASSES_MAX):
+            yield turn, self.fresh_engine()
 
     def digest(self, engine: MatchingEngine, events_written: int) -> str:
         """Return 16 hex digits over a pass's events and the book that it left."""
@@ -106,7 +102,7 @@ class Passes:
 
 
 def throughput(
-    say: Say,
+    say: Talk,
     preload: np.ndarray,
     commands: np.ndarray,
     *,
@@ -149,22 +145,32 @@ def throughput(
     start_s = time.perf_counter()
     seen = see(passes, batch, events)
     spent_s = time.perf_counter() - start_s  # that was a warm-up too
-    first = passes.warm(max(0.0, warm_seconds(seconds) - spent_s))
+    passes.warm(max(0.0, warm_seconds(seconds) - spent_s))
     say("measuring")
     counters, reason = open_counters()
-    durations_ns, digests, counted = [], [seen.digest], []
-    for book in passes.repeated(seconds, first):
+    rates: dict[int, float] = {}
+    digests, counted = [seen.digest], []
+    for turn, book in passes.repeated(say, seconds):
         duration_ns, written, counts = timed_pass(book, passes, batch, events, counters)
-        durations_ns.append(duration_ns)
+        rates[turn] = len(commands) / (duration_ns * 1e-9)
         digests.append(seen.digest_if_same(written, book.digest()))
         counted += [counts] if counts else []
     if counters is not None:
         counters.close()
         reason = "" if counted else "the counters were shared with others; run again alone"
-    rate = len(commands) / (float(np.median(durations_ns)) * 1e-9)
-    reading = {"metric": "throughput", "unit": "per_second", "value": rate}
-    readings = [reading | {"samples": len(durations_ns)}, *_per_command(counted, len(commands))]
+    readings = [rate_reading(rates), *_per_command(counted, len(commands))]
     return {"readings": readings, "digests": digests, "no_counters": reason}
+
+
+def rate_reading(rates: Mapping[int, float]) -> dict[str, Any]:
+    """Return a reading of rates by turn: the process's value is that of its median turn."""
+    return {
+        "metric": "throughput",
+        "unit": "per_second",
+        "value": median(rates.values()),
+        "samples": len(rates),
+        "turns": {"turn": list(rates), "value": list(rates.values())},
+    }
 
 
 @dataclass(frozen=True)
@@ -240,7 +246,7 @@ def _per_command(counted: list[dict[str, int]], commands: int) -> list[dict[str,
 
 
 def latency(
-    say: Say,
+    say: Talk,
     preload: np.ndarray,
     commands: np.ndarray,
     actions: np.ndarray,
@@ -282,21 +288,19 @@ def latency(
     ticks = prefaulted_array(len(commands), np.int64)
     _compile(say, passes, ticks)
     say("warming")
-    first = passes.warm(warm_seconds(seconds), ticks)
+    passes.warm(warm_seconds(seconds), ticks)
     say("measuring")
-    by_kind = np.zeros((len(action_names), COUNTERS), np.int64)
-    books = passes.repeated(seconds / 2, first)
-    digests = _time_commands(passes, books, actions, by_kind, ticks, ns_per_tick)
-    histograms = {"all": Histogram(by_kind.sum(axis=0))}
-    histograms |= {name: Histogram(by_kind[kind]) for kind, name in enumerate(action_names)}
+    kinds = {name: Turns() for name in ("all", *action_names)}
+    books = passes.repeated(say, seconds / 2)
+    digests = _time_commands(passes, books, actions, kinds, ticks, ns_per_tick)
     readings = [
-        _service_time(case, times, times.middle())
-        for case, times in histograms.items()
-        if times.samples
+        _service_time(case, turns, turns.whole.middle())
+        for case, turns in kinds.items()
+        if turns.whole.samples
     ]
     sizes = call_sizes(batch, len(commands))
     for size in sizes:
-        calls = _time_calls(passes, size, seconds / 2 / len(sizes))
+        calls = _time_calls(say, passes, size, seconds / 2 / len(sizes))
         readings.append(_service_time(f"batch of {size}", calls.per_command, calls.middle_ns))
         digests += calls.digests
     return {"readings": readings, "digests": digests}
@@ -327,7 +331,7 @@ def _passes(
 
 
 def compiled_passes(
-    say: Say,
+    say: Talk,
     preload: np.ndarray,
     commands: np.ndarray,
     engine: str,
@@ -345,7 +349,7 @@ def warm_seconds(seconds: float) -> float:
     return min(_WARM_SHARE * seconds, _WARM_SECONDS_MAX)
 
 
-def _compile(say: Say, passes: Passes, ticks: np.ndarray | None) -> None:
+def _compile(say: Talk, passes: Passes, ticks: np.ndarray | None) -> None:
     """Call the engine once on one command, so that its kernels are there."""
     say("compiling")
     engine = IMPLEMENTATIONS[passes.engine].create(**passes.room)
@@ -365,22 +369,56 @@ def _run_rest(engine: MatchingEngine, passes: Passes, taken: int, written: int) 
 
 def _time_commands(
     passes: Passes,
-    books: Iterable[MatchingEngine],
+    books: Iterable[tuple[int, MatchingEngine]],
     actions: np.ndarray,
-    by_kind: np.ndarray,
+    kinds: dict[str, Turns],
     ticks: np.ndarray,
     ns_per_tick: float,
 ) -> list[str]:
-    """Run passes in which the engine times each command; return a digest a pass."""
+    """Run passes in which the engine times each command; return a digest a pass.
+
+    ``kinds`` has the whole first, then each kind of action, and is added to.
+    """
     from lab.measure.recorder import record_ticks
 
     digests = []
-    for engine in books:
+    whole, *single = kinds.values()
+    for turn, engine in books:
         _, written = engine.submit(passes.commands, passes.events, ticks)
         unit_ns = ns_per_tick if engine.clock is Clock.CYCLES else 1.0
+        by_kind = np.zeros((len(single), COUNTERS), np.int64)
         record_ticks(by_kind, actions, ticks, unit_ns)
+        for turns, counts in zip((whole, *single), (by_kind.sum(axis=0), *by_kind), strict=True):
+            turns.add(turn, Histogram(counts))
         digests.append(passes.digest(engine, written))
     return digests
+
+
+@dataclass
+class Turns:
+    """Times by turn: a histogram of all, and each turn's middle and tail.
+
+    Attributes
+    ----------
+    whole
+        All times.
+    values
+        ``turn``, its number; ``value``, its median, ``p99`` and ``p99.9``, in ns.
+    """
+
+    whole: Histogram = field(default_factory=Histogram)
+    values: dict[str, list[float]] = field(
+        default_factory=lambda: {"turn": [], "value": [], "p99": [], "p99.9": []}
+    )
+
+    def add(self, turn: int, times: Histogram) -> None:
+        """Add a turn's times; a turn without any is none."""
+        if not times.samples:
+            return
+        self.whole.merge(times)
+        found = (turn, times.middle(), *times.quantiles([99, 99.9]).tolist())
+        for values, value in zip(self.values.values(), found, strict=True):
+            values.append(value)
 
 
 @dataclass
@@ -397,17 +435,17 @@ class Calls:
         One a pass.
     """
 
-    per_command: Histogram
+    per_command: Turns
     middle_ns: float
     digests: list[str]
 
 
-def _time_calls(passes: Passes, size: int, seconds: float) -> Calls:
+def _time_calls(say: Talk, passes: Passes, size: int, seconds: float) -> Calls:
     """Run passes in which each call is timed from outside; of more than 20,000 the rest is not."""
-    whole, per_command, digests = Histogram(), Histogram(), []
+    whole, per_command, digests = Histogram(), Turns(), []
     commands, events, now_ns = passes.commands, passes.events, time.perf_counter_ns
     timed = min(len(commands) // size, _CALLS_MAX) * size  # a last, shorter call is left out
-    for engine in passes.repeated(seconds):
+    for turn, engine in passes.repeated(say, seconds):
         durations_ns = []
         taken = written = 0
         while taken < timed and written < len(events):
@@ -420,18 +458,21 @@ def _time_calls(passes: Passes, size: int, seconds: float) -> Calls:
             written += counts[1]
         written = _run_rest(engine, passes, taken, written)
         whole.record_array(np.array(durations_ns))
-        per_command.record_array(np.rint(np.array(durations_ns) / size))
+        times = Histogram()
+        times.record_array(np.rint(np.array(durations_ns) / size))
+        per_command.add(turn, times)
         digests.append(passes.digest(engine, written))
     return Calls(per_command, whole.middle() / size, digests)
 
 
-def _service_time(case: str, times: Histogram, middle_ns: float) -> dict[str, Any]:
-    """Return a reading of a histogram; a run's value is its median."""
+def _service_time(case: str, times: Turns, middle_ns: float) -> dict[str, Any]:
+    """Return a reading of times; a run's value is their median."""
     return {
         "case": case,
         "metric": "service_time",
         "unit": "ns",
         "value": middle_ns,
-        "samples": times.samples,
-        "histogram": times.to_hdr(),
+        "samples": times.whole.samples,
+        "histogram": times.whole.to_hdr(),
+        "turns": times.values,
     }

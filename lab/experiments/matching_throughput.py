@@ -25,7 +25,7 @@ from lab.experiments.matching_parameters import (
 )
 
 if TYPE_CHECKING:
-    from lab.measure.runner import Bench
+    from lab.measure.bench import Bench
 
 _ALL = present()
 

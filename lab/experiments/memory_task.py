@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engines.matching import IMPLEMENTATIONS
+from lab.measure.bench import Bench
 from lab.measure.histogram import Histogram
-from lab.measure.runner import Bench, Task
+from lab.measure.process import Task
 from lab.units import duration
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from lab.experiments.replay_check import ReplayReport, recording_at, replayed
 from lab.measure.progress import Phase, Report
 
 if TYPE_CHECKING:
-    from lab.measure.runner import Bench
+    from lab.measure.bench import Bench
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SAMPLE_DAY = "data/samples/XLAB_2026-01-02_34200000_57600000_10.zip"

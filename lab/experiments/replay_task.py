@@ -15,11 +15,13 @@ import numpy as np
 from engines.errors import MeasurementError
 from lab.experiments.known_answers import answer_for
 from lab.experiments.matching_flow import say_how_timed
-from lab.experiments.matching_task import Say, latency, throughput
+from lab.experiments.matching_task import latency, throughput
 from lab.experiments.replay_check import ACTION_NAMES, actions_of, recording_at, replayed, script_of
 from lab.hardware.clock import calibrate
+from lab.measure.bench import Bench
+from lab.measure.process import Task
 from lab.measure.progress import Phase
-from lab.measure.runner import Bench, Task
+from lab.measure.talk import Talk
 from lab.workloads.order_flow import Flow
 from lab.workloads.recorded import Recording
 
@@ -91,7 +93,7 @@ def _checked(bench: Bench, recording: Recording, engine: str) -> str:
 
 
 def timed(
-    say: Say,
+    say: Talk,
     preload: np.ndarray,
     commands: np.ndarray,
     actions: np.ndarray,

@@ -21,16 +21,18 @@ from engines.errors import MeasurementError
 from lab.experiments.matching_flow import Prepared, shared_with
 from lab.experiments.matching_task import (
     REUSED_EVENTS,
-    Say,
     compiled_passes,
     see,
     timed_pass,
     warm_seconds,
 )
-from lab.measure.runner import Bench, Task, Together
+from lab.measure.bench import Bench
+from lab.measure.process import Task, Together
 from lab.measure.shared import SharedArray
 from lab.measure.statistics import Interval, ratio_interval
-from lab.measure.tally import in_words, percent_text, rounds_of, times_text
+from lab.measure.talk import Talk
+from lab.measure.tally import rounds_of
+from lab.measure.words import in_words, percent_text, times_text
 from lab.workloads.order_flow import Flow
 
 _WHERE = "lab.experiments.sharding_task:shard"
@@ -177,7 +179,7 @@ def _add_speed_up(
 
 
 def shard(
-    say: Say,
+    say: Talk,
     preload: np.ndarray,
     commands: np.ndarray,
     gate: np.ndarray,
@@ -209,7 +211,8 @@ def shard(
     passes = compiled_passes(say, preload, commands, engine, room, min(events, REUSED_EVENTS))
     say("warming")
     seen = see(passes, batch, events)
-    book = passes.warm(warm_seconds(seconds))
+    passes.warm(warm_seconds(seconds))
+    book = passes.fresh_engine()
     say("measuring")
     spans_ns, digests = [], []
     end_s = time.perf_counter() + seconds

@@ -102,7 +102,11 @@ class Comparison(_Record):
     """A rival beside a baseline: how many times faster, between what bounds, above what noise.
 
     Where both are the same, it is that rival against itself: the noise. ``coverage`` is that of the
-    interval from ``low`` to ``high``.
+    interval from ``low`` to ``high``. ``state`` is what is claimed: "faster", "slower", "same" (no
+    difference as large as was looked for) or "cannot tell"; ``clear``, whether a difference holds
+    up among all comparisons of the run. ``p_value`` is of the interval, ``rank_p`` of ranks alone,
+    ``q_value`` the share of false ones among all that are as clear as this one; ``looks`` says how
+    often the data was looked at before. Older files have none of these.
     """
 
     rival: str
@@ -117,6 +121,11 @@ class Comparison(_Record):
     noise_high: float
     words: str
     clear: bool
+    state: Literal["faster", "slower", "same", "cannot tell"] | None = None
+    p_value: float | None = None
+    rank_p: float | None = None
+    q_value: float | None = None
+    looks: int = 1
 
 
 class Result(_Record):

@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lab.measure.effects import ERROR_RATE, SMALLEST, Round, effect_of, floor_of
 from lab.measure.histogram import Histogram
 from lab.measure.result import Comparison, Measurement
-from lab.measure.statistics import Interval, median_interval, noise_floor, ratio_interval
+from lab.measure.statistics import median_interval
+from lab.measure.words import FASTER, SLOWER, effect_text, noise_text, times_text
 from lab.units import duration
 
 QUANTILES = (50, 90, 99, 99.9, 99.99, 99.999)
-# Below three rounds the interval covers the true ratio in half of all cases or less.
-COVERAGE_LEAST = 0.7
+TAILS = ("_p99", "_p99.9")
 LESS_IS_BETTER = ("ns", "per_command", "bytes")
 LEAST_NS = 1.0
 """What a time of 0 counts as in a ratio, unless the clock's step is known: whole nanoseconds."""
@@ -70,13 +71,39 @@ def measurements_of(runs: Sequence[Run], expected: str | Mapping[str, str]) -> l
     return found
 
 
+@dataclass(frozen=True)
+class Look:
+    """How comparisons are looked at.
+
+    Attributes
+    ----------
+    level
+        How often an interval may be wrong.
+    smallest
+        The share from which a difference matters.
+    number
+        How many looks were taken, this one included.
+    least_ns
+        The clock's step. A time of 0 is less than that, and counts as that.
+    """
+
+    level: float = ERROR_RATE
+    smallest: float = SMALLEST
+    number: int = 1
+    least_ns: float = LEAST_NS
+
+
 def comparisons_of(
-    runs: Sequence[Run], main_case: str, least_ns: float = LEAST_NS, all_pairs: bool = False
+    runs: Sequence[Run], main_case: str, look: Look | None = None, all_pairs: bool = False
 ) -> list[Comparison]:
     """Return how the rivals compare, in the metric that stands first for a case.
 
     On the main case each rival with each that comes before it in the registry, on the others with
     the first only; and each rival with itself. What did nothing, a rate of 0, is not compared.
+    Where turns have quantiles, the main case's tails are compared as well.
+
+    Many comparisons find something by chance, so a difference counts as clear only where it holds
+    up among all of them: the share of false ones among those that are clear is kept below 5 %.
 
     Parameters
     ----------
@@ -84,23 +111,48 @@ def comparisons_of(
         The readings.
     main_case
         What the finding is about.
-    least_ns
-        The clock's step. A time of 0 is less than that, and counts as that.
+    look
+        How they are looked at.
     all_pairs
         Whether the other cases are treated as the main one is, noise included.
     """
+    look = look or Look()
     rivals = list(dict.fromkeys(run.rival for run in runs))
     cases = list(dict.fromkeys(item["case"] for run in runs for item in run.outcome["readings"]))
     cases.sort(key=lambda case: case != main_case)
     found = []
     for case in cases:
+        tails = ("", *TAILS) if case == main_case else ("",)
         baselines = rivals if all_pairs or case == main_case else rivals[:1]
-        for place, baseline in enumerate(baselines):
-            for rival in rivals[place + 1 :]:
-                found.append(_comparison(rival, baseline, case, runs, least_ns))
-    own = cases if all_pairs else [main_case]
-    found += [_comparison(rival, rival, case, runs, least_ns) for case in own for rival in rivals]
-    return [comparison for comparison in found if comparison is not None]
+        pairs = [
+            (rival, one) for place, one in enumerate(baselines) for rival in rivals[place + 1 :]
+        ]
+        if all_pairs or case == main_case:
+            pairs += [(rival, rival) for rival in rivals]
+        found += [_comparison(*pair, case, runs, look, tail) for tail in tails for pair in pairs]
+    kept = [comparison for comparison in found if comparison is not None]
+    kept.sort(key=lambda item: item.rival == item.baseline)
+    _control_discoveries(kept)
+    return kept
+
+
+def all_decided(runs: Sequence[Run], main_case: str, level: float, smallest: float) -> bool:
+    """Say whether every comparison on the main case is clear, one way or the other."""
+    rivals = list(dict.fromkeys(run.rival for run in runs))
+    pairs = [(rival, one) for place, one in enumerate(rivals) for rival in rivals[place + 1 :]]
+    look = Look(level, smallest)
+    found = (_comparison(*pair, main_case, runs, look) for pair in pairs)
+    return all(item is None or item.state != "cannot tell" for item in found)
+
+
+def _control_discoveries(found: Sequence[Comparison]) -> None:
+    """Set what each comparison is worth among all: Benjamini and Hochberg's q."""
+    from lab.measure.significance import discovery
+
+    tested = [item for item in found if item.p_value is not None]
+    for item, q_value in zip(tested, discovery([item.p_value for item in tested]), strict=True):
+        item.q_value = q_value
+        item.clear = item.clear and q_value is not None and q_value <= ERROR_RATE
 
 
 def too_short(runs: Sequence[Run], least_ns: float) -> list[str]:
@@ -189,42 +241,101 @@ def _quantiles(times: Histogram) -> dict[str, float]:
 
 
 def _comparison(
-    rival: str, baseline: str, case: str, runs: Sequence[Run], least_ns: float
+    rival: str, baseline: str, case: str, runs: Sequence[Run], look: Look, tail: str = ""
 ) -> Comparison | None:
     """Compare two rivals, or a rival with itself, on one case."""
-    above = rounds_of(rival, case, runs, least_ns)
-    below = rounds_of(baseline, case, runs, least_ns)
+    above = turns_of(rival, case, runs, look.least_ns, tail)
+    below = turns_of(baseline, case, runs, look.least_ns, tail)
     if not above or len(above) != len(below):
         return None  # one of the two met no command of that kind, or did nothing
     reading = next(found for run in runs if (found := run.reading(case)) is not None)
+    if rival == baseline:
+        return _with_itself(rival, case, reading["metric"] + tail, above, look)
     if reading["unit"] in LESS_IS_BETTER:
         above, below = below, above
-    noise = max(noise_floor(above), noise_floor(below))
-    if rival == baseline:
-        above, below = [pair[:1] for pair in above], [pair[1:] for pair in below]
-    ratio = ratio_interval(above, below)
-    is_beyond_noise = ratio.low > noise or ratio.high < 1 / noise
-    is_clear = rival != baseline and is_beyond_noise and ratio.coverage >= COVERAGE_LEAST
+    effect = effect_of(above, below, look.level, look.smallest)
     return Comparison(
         rival=rival,
         baseline=baseline,
         case=case,
-        metric=reading["metric"],
-        ratio=ratio.median,
-        low=ratio.low,
-        high=ratio.high,
-        coverage=ratio.coverage,
-        noise_low=1 / noise,
-        noise_high=noise,
-        words=_words(rival == baseline, is_clear, ratio, len(above), noise),
-        clear=is_clear,
+        metric=reading["metric"] + tail,
+        ratio=effect.ratio,
+        low=effect.low,
+        high=effect.high,
+        coverage=1 - effect.level,
+        noise_low=1 / effect.floor,
+        noise_high=effect.floor,
+        words=effect_text(effect, look.smallest),
+        clear=effect.state in (FASTER, SLOWER),
+        state=effect.state,
+        p_value=effect.p_value,
+        rank_p=effect.rank_p,
+        looks=look.number,
     )
+
+
+def _with_itself(
+    rival: str, case: str, metric: str, rounds: Sequence[Round], look: Look
+) -> Comparison:
+    """Compare a rival's first processes with its second: that is the noise."""
+    ratio, floor = floor_of(rounds, look.level)
+    return Comparison(
+        rival=rival,
+        baseline=rival,
+        case=case,
+        metric=metric,
+        ratio=ratio,
+        low=ratio / floor,
+        high=ratio * floor,
+        coverage=1 - look.level,
+        noise_low=1 / floor,
+        noise_high=floor,
+        words=f"against itself {times_text(ratio)} times; noise {noise_text(floor)}",
+        clear=False,
+        looks=look.number,
+    )
+
+
+def turns_of(
+    rival: str, case: str, runs: Sequence[Run], least_ns: float = LEAST_NS, tail: str = ""
+) -> list[list[dict[int, float]]]:
+    """Return a rival's values by round, process and turn, all above 0; nothing if it did nothing.
+
+    Parameters
+    ----------
+    rival, case
+        Whose, and on what.
+    runs
+        The readings.
+    least_ns
+        What a time of 0 counts as.
+    tail
+        ``"_p99"`` or ``"_p99.9"`` for that quantile of each turn; else what the metric says.
+    """
+    by_round: dict[int, list[dict[int, float]]] = {}
+    for run in runs:
+        reading = run.reading(case)
+        if run.rival != rival or reading is None:
+            continue
+        turns = reading.get("turns", {})
+        values = turns.get(tail.removeprefix("_") or "value")
+        if values is None and tail:
+            return []
+        least = least_ns if reading["unit"] == "ns" else 0.0
+        numbers, values = (turns["turn"], values) if values else ([0], [reading["value"]])
+        own = {
+            turn: value if value > 0 else least for turn, value in zip(numbers, values, strict=True)
+        }
+        by_round.setdefault(run.round, []).append(own)
+    rounds = [by_round[number] for number in sorted(by_round)]
+    flat = (value for processes in rounds for own in processes for value in own.values())
+    return rounds if all(value > 0 for value in flat) else []
 
 
 def rounds_of(
     rival: str, case: str, runs: Sequence[Run], least_ns: float = LEAST_NS
 ) -> list[list[float]]:
-    """Return a rival's values by round, all above 0; nothing if it has a rate of 0."""
+    """Return a rival's values by round, a number a process; nothing if it has a rate of 0."""
     by_round: dict[int, list[float]] = {}
     for run in runs:
         reading = run.reading(case)
@@ -235,59 +346,3 @@ def rounds_of(
             by_round.setdefault(run.round, []).append(value)
     rounds = [by_round[number] for number in sorted(by_round)]
     return rounds if all(value > 0 for values in rounds for value in values) else []
-
-
-def _words(is_self: bool, is_clear: bool, ratio: Interval, rounds: int, noise: float) -> str:
-    """Say a comparison for people."""
-    floor = f"noise {noise_text(noise)}"
-    if is_self:
-        return f"against itself {times_text(ratio.median)} times; {floor}"
-    if ratio.coverage < COVERAGE_LEAST:
-        count = "1 round" if rounds == 1 else f"{rounds} rounds"
-        return f"{times_text(ratio.median)} times as fast in {count}, too few to be sure; {floor}"
-    if not is_clear:
-        bounds = f"{times_text(ratio.low)} to {times_text(ratio.high)} times"
-        return f"no difference that stands out ({bounds}); {floor}"
-    if ratio.median >= 1:
-        return f"faster by {span_text(ratio.median, ratio.low, ratio.high)}; {floor}"
-    return f"slower by {span_text(1 / ratio.median, 1 / ratio.high, 1 / ratio.low)}; {floor}"
-
-
-def span_text(ratio: float, low: float, high: float) -> str:
-    """Write a ratio of 1 or more with its bounds: as times from 2, below as per cent.
-
-    >>> span_text(18.3, 17.2, 19.4), span_text(1.12, 1.1, 1.14)
-    ('18 times (17 to 19)', '12 % (10 % to 14 %)')
-    """
-    if ratio >= 2:
-        return f"{times_text(ratio)} times ({times_text(low)} to {times_text(high)})"
-    shares = [percent_text(value - 1) for value in (ratio, low, high)]
-    return f"{shares[0]} ({shares[1]} to {shares[2]})"
-
-
-def in_words(ratio: Interval) -> str:
-    """Write a ratio with its bounds, whatever side of one it is on: 0.55 (0.52 to 0.58)."""
-    low, high = times_text(ratio.low), times_text(ratio.high)
-    return f"{times_text(ratio.median)} ({low} to {high})"
-
-
-def times_text(ratio: float) -> str:
-    """Write a factor with as many digits as are read: 0.97, 3.1, 18."""
-    if round(ratio, 1) >= 10:
-        return f"{ratio:,.0f}"
-    return f"{ratio:.1f}" if round(ratio, 2) >= 2 else f"{ratio:.2f}"
-
-
-def noise_text(noise: float) -> str:
-    """Write a noise floor, a factor of 1 or more.
-
-    >>> noise_text(1.04), noise_text(2.8)
-    ('±4 %', 'a factor of 2.8')
-    """
-    return f"±{percent_text(noise - 1)}" if noise < 1.5 else f"a factor of {times_text(noise)}"
-
-
-def percent_text(share: float) -> str:
-    """Write a share as per cent: 0.4 %, 12 %."""
-    percent = 100 * share
-    return f"{percent:.0f} %" if abs(percent) >= 1 else f"{percent:.1f} %"

@@ -10,20 +10,13 @@ from pathlib import Path
 from statistics import median
 
 from lab.hardware.machine import load_severity
+from lab.measure.effects import ROUNDS_LEAST
 from lab.measure.result import Comparison, Measurement, Verdict
 from lab.measure.statistics import drift
-from lab.measure.tally import (
-    COVERAGE_LEAST,
-    Run,
-    noise_text,
-    percent_text,
-    rounds_of,
-    span_text,
-    times_text,
-)
+from lab.measure.tally import Run, rounds_of
+from lab.measure.words import noise_text, percent_text, share_text, span_text, times_text
 from lab.units import duration, quantity
 
-ROUNDS_LEAST = 3
 NOISE_MOST = 1.10
 DRIFT_MOST = 1.10
 CPU_SHARE_LEAST = 0.95
@@ -130,9 +123,14 @@ def _lead(best: Measurement, second: Measurement, comparisons: Sequence[Comparis
         if comparison.baseline == best.rival:
             ratio, low, high = 1 / ratio, 1 / high, 1 / low
         floor = f"noise floor {noise_text(comparison.noise_high)}"
-        if comparison.clear:
+        if comparison.clear and ratio > 1:
             return f", faster than {second.rival} by {span_text(ratio, low, high)}; {floor}"
-        is_few = comparison.coverage is not None and comparison.coverage < COVERAGE_LEAST
+        if comparison.state == "same":
+            within = share_text(max(high, 1 / low) - 1)
+            return f"; no difference from {second.rival} larger than {within}"
+        is_few = comparison.words.endswith(floor.removeprefix("noise floor ")) and (
+            "too few" in comparison.words
+        )
         if is_few and ratio > comparison.noise_high:
             return f", about {times_text(ratio)} times {second.rival}, from too few rounds; {floor}"
         return f"; no difference from {second.rival} stands out ({floor})"

@@ -2,7 +2,8 @@
 
 ``python -m lab.measure.worker ORDER`` is started by ``runner``. The order is a JSON object: the
 task's function, its arguments, the shared arrays, the CPU. Lines of JSON leave on standard output:
-where the task is (``phase``), and last its ``outcome``, or the ``error`` that it raised on purpose.
+where the task is (``phase``), that it waits for its ``turn``, which a line on standard input
+grants, and last its ``outcome``, or the ``error`` that it raised on purpose.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any, TextIO
 
 from lab.measure.lifeline import follow_starter
+from lab.measure.talk import Talk
 
 
 def main() -> None:
@@ -25,7 +26,7 @@ def main() -> None:
     follow_starter()
     # Ctrl-C reaches the whole process group; the parent decides, and says it with SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    lines = _take_standard_output()
+    say = Talk(_take_standard_output(), sys.stdin)
     order = json.loads(sys.argv[1])
 
     from engines.errors import ExchangeLabError
@@ -33,14 +34,14 @@ def main() -> None:
 
     try:
         with pinned(order["cpu"]):
-            outcome = _perform(order, lambda phase: _say(lines, {"phase": phase}))
+            outcome = _perform(order, say)
     except ExchangeLabError as error:
-        _say(lines, {"error": str(error)})
+        say.send({"error": str(error)})
     else:
-        _say(lines, {"outcome": outcome})
+        say.send({"outcome": outcome})
 
 
-def _perform(order: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+def _perform(order: dict[str, Any], say: Talk) -> dict[str, Any]:
     """Run the task and add how much of the processor it had."""
     from lab.hardware.affinity import allowed_cpus, current_cpu
     from lab.measure.shared import SharedArray
@@ -50,8 +51,9 @@ def _perform(order: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any
     arrays = {key: SharedArray.open(ticket).array for key, ticket in order["shared"].items()}
     wall_s, processor_s = time.perf_counter(), time.process_time()
     outcome: dict[str, Any] = task(say, **arrays, **order["arguments"])
+    ran_s = time.perf_counter() - wall_s - say.waited_s
     # Below one, something else ran on the task's CPU or it had to wait for a page.
-    outcome["cpu_share"] = (time.process_time() - processor_s) / (time.perf_counter() - wall_s)
+    outcome["cpu_share"] = (time.process_time() - processor_s) / ran_s
     outcome["switches"] = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
     outcome["allowed_cpus"], outcome["ended_on_cpu"] = allowed_cpus(), current_cpu()
     return outcome
@@ -62,10 +64,6 @@ def _take_standard_output() -> TextIO:
     pipe = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return pipe
-
-
-def _say(lines: TextIO, content: dict[str, Any]) -> None:
-    print(json.dumps(content), file=lines, flush=True)
 
 
 if __name__ == "__main__":

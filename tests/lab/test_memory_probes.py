@@ -12,7 +12,8 @@ from lab.hardware import chase
 from lab.hardware.memory import own_bytes, small_pages, touched_pages
 from lab.hardware.sysfs import Tree
 from lab.hardware.topology import Cache, Topology, read
-from lab.measure.runner import Bench, Task
+from lab.measure.bench import Bench
+from lab.measure.process import Task
 from lab.workloads.order_flow import generate
 
 PAGE = mmap.PAGESIZE

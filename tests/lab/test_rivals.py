@@ -19,7 +19,8 @@ from lab.experiments.rivals import RIVALS, missing_line, task
 from lab.experiments.rivals.api import Call, Facts, Operation, Rival
 from lab.experiments.rivals.own_engines import OwnBook, commands_of, right_facts
 from lab.experiments.rivals.plain_flow import PlainFlow, as_array, from_array, reduced
-from lab.measure.runner import Bench, run_experiment
+from lab.measure.bench import Bench
+from lab.measure.runner import run_experiment
 from lab.workloads.order_flow import FLOWS, generate
 
 PRESENT = [name for name, rival in RIVALS.items() if rival.present]

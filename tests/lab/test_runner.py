@@ -20,9 +20,10 @@ from engines.errors import InputError, MeasurementError
 from engines.messages import COMMAND
 from lab.hardware.doctor import examine
 from lab.measure import runner
+from lab.measure.bench import Bench, Case
 from lab.measure.job import Job
 from lab.measure.lifeline import GRACE_S, environment, python
-from lab.measure.runner import Bench, Case, Task, Together
+from lab.measure.process import Task, Together
 from lab.measure.shared import SharedArray
 from lab.measure.tally import Run, comparisons_of, measurements_of, too_short
 from lab.measure.verdict import Surroundings, judge

@@ -16,16 +16,17 @@ from typing import Any
 
 import numpy as np
 
+from lab.experiments.matching_task import rate_reading
 from lab.experiments.rivals import RIVALS
 from lab.experiments.rivals.api import Facts, Operation, RivalBook
 from lab.experiments.rivals.plain_flow import from_array
+from lab.measure.talk import Talk
 
-Say = Callable[[str], None]
 _PASSES_MAX = 1_000
 
 
 def expect(
-    say: Say, preload: np.ndarray, commands: np.ndarray, *, orders: int, lengths: list[int]
+    say: Talk, preload: np.ndarray, commands: np.ndarray, *, orders: int, lengths: list[int]
 ) -> dict[str, Any]:
     """Run the oracle over the first commands of a flow, as many as each length says.
 
@@ -43,7 +44,7 @@ def expect(
 
 
 def rival(
-    say: Say,
+    say: Talk,
     preload: np.ndarray,
     commands: np.ndarray,
     *,
@@ -87,7 +88,7 @@ def rival(
 
 
 def own(
-    say: Say,
+    say: Talk,
     preload: np.ndarray,
     commands: np.ndarray,
     *,
@@ -138,14 +139,14 @@ class _Passes:
         self.untold: list[str] = []
 
     def outcome(
-        self, say: Say, makers: Mapping[str, Callable[[], RivalBook]], seconds: float
+        self, say: Talk, makers: Mapping[str, Callable[[], RivalBook]], seconds: float
     ) -> dict[str, Any]:
         """Watch a pass, time passes of each case, and return what ``rival`` returns."""
         say("warming")
         self._watched()
         say("measuring")
         share = seconds / len(makers)
-        readings = [self._timed(case, make, share) for case, make in makers.items()]
+        readings = [self._timed(say, case, make, share) for case, make in makers.items()]
         return {
             "readings": readings,
             "digests": self.digests,
@@ -161,14 +162,15 @@ class _Passes:
         self.untold = found.untold()
         self._compare(found)
 
-    def _timed(self, case: str, make: Callable[[], RivalBook], seconds: float) -> dict[str, Any]:
-        durations_ns: list[int] = []
-        end_s = time.perf_counter() + seconds
-        while not durations_ns or (time.perf_counter() < end_s and len(durations_ns) < _PASSES_MAX):
-            durations_ns.append(self._pass(make))
-        rate = len(self.commands) / (float(np.median(durations_ns)) * 1e-9)
-        reading = {"case": case, "metric": "throughput", "unit": "per_second", "value": rate}
-        return reading | {"samples": len(durations_ns)}
+    def _timed(
+        self, say: Talk, case: str, make: Callable[[], RivalBook], seconds: float
+    ) -> dict[str, Any]:
+        return {"case": case} | rate_reading(
+            {
+                turn: len(self.commands) / (self._pass(make) * 1e-9)
+                for turn in say.turns(seconds, _PASSES_MAX)
+            }
+        )
 
     def _pass(self, make: Callable[[], RivalBook]) -> int:
         """Return how many nanoseconds the calls of a new, preloaded book took."""
