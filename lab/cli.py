@@ -20,7 +20,7 @@ import click
 
 from engines.errors import ExchangeLabError, InputError, MeasurementError, MissingEngine
 from lab.experiments import EXPERIMENTS, Experiment
-from lab.options import Experiments
+from lab.options import SYNTAX, Experiments, Sweeps
 from lab.terminal import print_json, table
 
 CHECK_FAILED, WRONG_CALL, INTERRUPTED = 1, 2, 130
@@ -228,26 +228,93 @@ def _run(
     return 0 if all(measurement.digest_ok for measurement in result.measurements) else CHECK_FAILED
 
 
+def _folder(help_text: str) -> click.Option:
+    return click.Option(["--folder"], type=click.Path(file_okay=False), help=help_text)
+
+
+_SIZE = click.Option(
+    ["--size"],
+    type=click.Choice(["smoke", "full"]),
+    help="smoke: seconds, as in the tests. full: minutes. Else the defaults.",
+)
+_JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object.")
+
 main.add_command(
     Experiments(
         run=_run,
-        common=[
-            click.Option(
-                ["--size"],
-                type=click.Choice(["smoke", "full"]),
-                help="smoke: seconds, as in the tests. full: minutes. Else the defaults.",
-            ),
-            click.Option(
-                ["--folder"],
-                type=click.Path(file_okay=False),
-                help="Where the result is saved (default: data/results/runs).",
-            ),
-            click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object."),
-        ],
+        common=[_SIZE, _folder("Where the result is saved (default: data/results/runs)."), _JSON],
         name="run",
         help="Run EXPERIMENT in fresh processes and save its result.",
         subcommand_metavar="EXPERIMENT [OPTIONS]",
         epilog="lab run EXPERIMENT --help shows its parameters, with bounds and defaults.",
+    )
+)
+
+
+def _sweep(
+    experiment: Experiment, given: dict[str, Any], common: Mapping[str, Any], report: Any
+) -> int:
+    """Measure what is left of a grid's points, show all of them."""
+    from lab.measure.grid import points_of
+    from lab.measure.runner import run_experiment
+    from lab.measure.sweep import opened, run
+    from lab.measure.sweep_folder import planned
+    from lab.sweep_text import plan_dict, plan_text, sweep_text
+
+    plan = planned(experiment, points_of(experiment, given, common["size"]), common["size"])
+    sweep = opened(plan, common["folder"], anew=common["anew"])
+    if common["list_only"]:
+        report.close()
+        if common["as_json"]:
+            print_json(plan_dict(sweep, experiment))
+        else:
+            print(plan_text(sweep, experiment))
+        return 0
+
+    def measure(point: dict[str, Any], folder: Path, told: Any) -> Any:
+        return run_experiment(experiment, point, plan.size, told, folder)
+
+    try:
+        run(sweep, measure, report, anew=common["anew"])
+    except KeyboardInterrupt:
+        report.close()
+        kept = f"{len(sweep.results)} of {len(sweep.points)} points are measured and kept"
+        return _complain(f"interrupted; {kept}, the same command goes on", INTERRUPTED)
+    report.close()
+    if common["as_json"]:
+        print_json(sweep.as_dict())
+    else:
+        print(sweep_text(sweep))
+    is_void = any(not m.digest_ok for result in sweep.results for m in result.measurements)
+    return CHECK_FAILED if sweep.failed or is_void else 0
+
+
+main.add_command(
+    Sweeps(
+        run=_sweep,
+        common=[
+            click.Option(
+                ["--list", "list_only"],
+                is_flag=True,
+                help="Only say which points there are, what is measured, and how long the rest is.",
+            ),
+            click.Option(
+                ["--anew"], is_flag=True, help="Remove what the folder holds, measure all of it."
+            ),
+            _SIZE,
+            _folder("Where plan and results lie (default: below data/results/sweeps)."),
+            _JSON,
+        ],
+        name="sweep",
+        help="Run EXPERIMENT at every point of a grid; interrupted, the same command goes on.\n\n"
+        "Every option takes several values, and every combination of them is one run, which is "
+        "saved before the next starts. A point that fails is named at the end, with the exit code "
+        "1. Differences are named after false discoveries are held down over all points.\n\n"
+        + SYNTAX,
+        short_help="Run an experiment at every point of a grid.",
+        subcommand_metavar="EXPERIMENT [OPTIONS]",
+        epilog="Example: lab sweep matching_throughput --live-orders 1000..1000000*10 "
+        "--flow balanced,calm",
     )
 )
 

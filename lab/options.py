@@ -1,4 +1,4 @@
-"""``lab run EXPERIMENT``: options and help made from the experiment's parameters.
+"""``lab run`` and ``lab sweep``: options and help made from the experiment's parameters.
 
 A model is built only for the experiment that is named (it loads pydantic, 0.2 s), so help stays
 quick, and the first line of progress is out before anything heavy is loaded.
@@ -20,36 +20,12 @@ if TYPE_CHECKING:
 
 Run = Callable[[Experiment, dict[str, Any], Mapping[str, Any], Any], int]
 _COMMON = "How it is run"
-
-
-class Experiments(click.Group):
-    """The group ``lab run``: one command an experiment of the registry.
-
-    Parameters
-    ----------
-    run
-        Called as ``run(experiment, parameters, common, report)`` with the parameters that were
-        given, as texts, the values of ``common``, and whom to tell how far it is.
-    common
-        Options that every experiment has besides its own.
-    """
-
-    def __init__(self, run: Run, common: list[click.Option], **settings: Any) -> None:
-        super().__init__(**settings)
-        self._run, self._common = run, common
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the registry, in its order."""
-        return list(EXPERIMENTS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command:
-        """Return the command of one experiment; an unknown name says which is meant."""
-        return ExperimentCommand(experiment_named(name), self._run, self._common)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write each experiment with its question."""
-        with formatter.section("Experiments"):
-            formatter.write_dl([(entry.name, entry.question) for entry in EXPERIMENTS.values()])
+SYNTAX = (
+    "Numbers: 1,2,5 · 1..9 · 100..1000:100 (a step) · 1000..1000000*10 (a factor; x10 is the same, "
+    "for a shell that takes * for itself). The last value is left out where no step ends on it. "
+    "Choices: balanced,calm. Switches: on,off. Lists and texts keep their commas: repeat the "
+    "option for the next one (--engines native,textbook --engines native)."
+)
 
 
 class ExperimentCommand(click.Command):
@@ -72,8 +48,24 @@ class ExperimentCommand(click.Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the options: the experiment's own, the common ones, help."""
-        own: list[click.Parameter] = [option_of(control) for control in self.controls]
+        own: list[click.Parameter] = [self.option(control) for control in self.controls]
         return [*own, *self._common, *super().get_params(ctx)]
+
+    def option(self, control: Parameter) -> click.Option:
+        """Return the option of one parameter."""
+        return option_of(control)
+
+    def described(self, control: Parameter) -> tuple[str, str]:
+        """Return an option's name with what it takes, and its help."""
+        return describe(control)
+
+    def example(self) -> str:
+        """Return a line that can be pasted."""
+        changed = next((c for c in self.controls if c.kind == "int" and c.high), None)
+        extra = (
+            f" --{changed.name.replace('_', '-')} {_number(changed.default * 2)}" if changed else ""
+        )
+        return f"lab run {self.name}{extra} --json"
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Say that the run starts, then read the options."""
@@ -103,7 +95,7 @@ class ExperimentCommand(click.Command):
         ordered = sorted(self.controls, key=lambda control: self._group_order(control.group))
         for group, controls in groupby(ordered, key=lambda control: control.group):
             with formatter.section(group):
-                formatter.write_dl([describe(control) for control in controls])
+                formatter.write_dl([self.described(control) for control in controls])
         rest = [*self._common, self.get_help_option(ctx)]
         records = [option.get_help_record(ctx) for option in rest if option is not None]
         with formatter.section(_COMMON):
@@ -111,17 +103,75 @@ class ExperimentCommand(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write an example that can be pasted."""
-        changed = next((c for c in self.controls if c.kind == "int" and c.high), None)
-        extra = (
-            f" --{changed.name.replace('_', '-')} {_number(changed.default * 2)}" if changed else ""
-        )
         with formatter.section("Example"):
-            formatter.write_text(f"lab run {self.name}{extra} --json")
+            formatter.write_text(self.example())
 
     def _group_order(self, group: str) -> int:
         """Return where a group stands: as the signature first names it."""
         groups = list(dict.fromkeys(control.group for control in self.controls))
         return groups.index(group)
+
+
+class SweepCommand(ExperimentCommand):
+    """One experiment as a command whose options take several values each."""
+
+    def option(self, control: Parameter) -> click.Option:
+        """Return the option of one parameter; a switch takes words here, so that it can vary."""
+        flag = f"--{control.name.replace('_', '-')}"
+        return click.Option([flag], multiple=True, metavar=_several(control))
+
+    def described(self, control: Parameter) -> tuple[str, str]:
+        """Return an option's name with what it takes, and its help."""
+        _, text = describe(control)
+        return f"--{control.name.replace('_', '-')} {_several(control)}", text
+
+    def example(self) -> str:
+        """Return a line that can be pasted."""
+        axes = [c for c in self.controls if c.kind == "int" and c.scale == "log" and c.high]
+        words = "".join(
+            f" --{control.name.replace('_', '-')} {_number(control.default)},"
+            f"{_number(control.default * 2)}"
+            for control in axes[:1]
+        )
+        return f"lab sweep {self.name}{words} --list"
+
+
+class Experiments(click.Group):
+    """The group ``lab run``: one command an experiment of the registry.
+
+    Parameters
+    ----------
+    run
+        Called as ``run(experiment, parameters, common, report)`` with the parameters that were
+        given, as texts, the values of ``common``, and whom to tell how far it is.
+    common
+        Options that every experiment has besides its own.
+    """
+
+    command_class: type[ExperimentCommand] = ExperimentCommand
+
+    def __init__(self, run: Run, common: list[click.Option], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._run, self._common = run, common
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the registry, in its order."""
+        return list(EXPERIMENTS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command:
+        """Return the command of one experiment; an unknown name says which is meant."""
+        return self.command_class(experiment_named(name), self._run, self._common)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each experiment with its question."""
+        with formatter.section("Experiments"):
+            formatter.write_dl([(entry.name, entry.question) for entry in EXPERIMENTS.values()])
+
+
+class Sweeps(Experiments):
+    """The group ``lab sweep``: each option takes several values."""
+
+    command_class = SweepCommand
 
 
 def option_of(control: Parameter) -> click.Option:
@@ -152,6 +202,13 @@ def _metavar(control: Parameter) -> str:
     if control.kind == "choice":
         return "|".join(control.choices)
     return {"int": "N", "float": "X", "multi": "NAME,…"}.get(control.kind, "TEXT")
+
+
+def _several(control: Parameter) -> str:
+    """Return what stands for a parameter's values in the help of a sweep."""
+    if control.kind in ("int", "float"):
+        return "VALUES"
+    return {"choice": "A,B", "bool": "on,off", "multi": "NAME,…"}.get(control.kind, "TEXT")
 
 
 def _number(bound: float) -> str:

@@ -13,7 +13,7 @@ from lab.units import quantity
 if TYPE_CHECKING:
     from lab.experiments.replay_check import ReplayReport
     from lab.measure.comparison import SideBySide
-    from lab.measure.result import Result
+    from lab.measure.result import Comparison, Result
 
 _GIB = 2**30
 _WIDTH = 100
@@ -85,11 +85,17 @@ def result_text(result: Result) -> str:
 
 def _beside(result: Result) -> list[str]:
     """Say how rivals compare: every pair of a few; of many, the fastest of a case with the rest."""
-    pairs = [pair for pair in result.comparisons if pair.rival != pair.baseline]
+    pairs = pairs_of_interest(result, result.comparisons)
+    return [f"{pair.rival} beside {pair.baseline}, {pair.case}: {pair.words}" for pair in pairs]
+
+
+def pairs_of_interest(result: Result, comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Return comparisons of different rivals: of many rivals, those with a case's fastest only."""
+    pairs = [pair for pair in comparisons if pair.rival != pair.baseline]
     if len({item.rival for item in result.measurements}) > _FEW_RIVALS:
         best = {pair.case: _fastest(result, pair.case, pair.metric) for pair in pairs}
         pairs = [pair for pair in pairs if best[pair.case] in (pair.rival, pair.baseline)]
-    return [f"{pair.rival} beside {pair.baseline}, {pair.case}: {pair.words}" for pair in pairs]
+    return pairs
 
 
 def _fastest(result: Result, case: str, metric: str) -> str:
