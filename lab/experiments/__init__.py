@@ -8,6 +8,7 @@ matching_latency       Which structure answers a command fastest, and how bad is
 matching_scaling       How does throughput hold as a book grows: orders, symbols, price width?
 matching_sharding      How much faster is an exchange whose symbols are spread over cores?
 matching_rivals        How do the packages that match orders on PyPI compare with these engines?
+latency_under_load     How much load can an engine take before its tail goes?
 replay                 How fast does each engine run a recorded day, and is its book right?
 =====================  ====================================================================
 
@@ -188,6 +189,26 @@ EXPERIMENTS: dict[str, Experiment] = {
             {
                 "smoke": dict(messages=500, live_orders=200, rounds=1, seconds=0.02),
                 "full": dict(messages=50_000, rounds=7, seconds=1.0, core=-2),
+            },
+        ),
+        Experiment(
+            "latency_under_load",
+            "How much load can an engine take before its tail goes?",
+            "commands on a schedule that waits for no answer, at more and more a second",
+            "matching",
+            "lab.experiments.latency_under_load:latency_under_load",
+            {
+                "smoke": dict(
+                    engines=_TWO,
+                    messages=2_000,
+                    live_orders=500,
+                    lowest=20,
+                    highest=150,
+                    loads=3,
+                    rounds=1,
+                    seconds=0.02,
+                ),
+                "full": dict(engines="compiled", messages=200_000, rounds=7, seconds=4.0, core=-2),
             },
         ),
         Experiment(

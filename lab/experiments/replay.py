@@ -125,13 +125,13 @@ def replay(
     """Time a recorded day's commands, whole passes and one by one, after checking its book."""
     from lab.experiments.replay_task import prepare_replay
 
-    tasks = prepare_replay(bench, _found(day), format, in_order(engines), batch, seconds)
+    tasks = prepare_replay(bench, found_day(day), format, in_order(engines), batch, seconds)
     bench.compare(tasks, case=DAY_CASE, rounds=rounds, core=core, seed=seed)
 
 
 def estimate_seconds(parameters: Mapping[str, Any]) -> float:
     """Return about how long a run takes."""
-    day = _found(parameters["day"])
+    day = found_day(parameters["day"])
     megabytes = sum(file.stat().st_size for file in (day,) if file.exists()) / 1e6
     zipped = _ZIP_FACTOR if day.suffix == ".zip" else 1
     preparing_s = _SECONDS_BEFORE + _SECONDS_A_MEGABYTE * zipped * megabytes
@@ -140,7 +140,7 @@ def estimate_seconds(parameters: Mapping[str, Any]) -> float:
     return preparing_s + processes * (_SECONDS_A_PROCESS + max(parameters["seconds"], pass_s))
 
 
-def _found(day: str) -> Path:
+def found_day(day: str) -> Path:
     """Return a day's file: as named from here, or else from the checkout."""
     path = Path(day).expanduser()
     if path.exists() or path.is_absolute():

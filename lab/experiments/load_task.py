@@ -1,0 +1,275 @@
+"""What a measured process does under load: stretches of one flow, each offered at another rate.
+
+``capacity`` and ``load`` are tasks of ``lab.measure.worker``. A turn is a pass over the flow with a
+new engine. The flow is cut into as many stretches as there are loads, and which load a stretch gets
+is another matter each turn: so a turn takes as long as one pass and holds a short look at each
+load, all of them at nearly the same time, and the work of the whole pass can be checked.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from lab.experiments.matching_task import (
+    REUSED_EVENTS,
+    Passes,
+    Seen,
+    compiled_passes,
+    see,
+    warm_seconds,
+)
+from lab.measure.histogram import Histogram
+from lab.measure.open_loop import Passed, drive, drive_calls, recorded_schedule, schedule
+from lab.measure.servers import server_of
+from lab.measure.talk import Talk
+
+RECORDED = "recorded"
+CLOSED_LOOP = "closed loop"
+_TURNS_MAX = 200
+_TAILS = {"p99": 99.0, "p99.9": 99.9}
+_CHUNK = 1_000
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One load: what it is called, and how many commands a second it is; 0 for a closed loop."""
+
+    case: str
+    rate: float
+
+
+@dataclass
+class Found:
+    """What the turns of one process found of one load."""
+
+    offer: Offer
+    response: Histogram = field(default_factory=Histogram)
+    service: Histogram = field(default_factory=Histogram)
+    turns: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, turn: int, passed: Passed) -> None:
+        """Add the stretch of a turn."""
+        response, service = passed.response_times(), passed.service_times()
+        self.response.merge(response)
+        self.service.merge(service)
+        seen = {"turn": turn, "achieved": passed.achieved(), "mean": response.mean}
+        seen |= {"p50": response.middle(), "service p50": service.middle()} | _tails(response)
+        seen |= {f"service {name}": value for name, value in _tails(service).items()}
+        if self.offer.rate:
+            seen["growth"] = passed.growth()
+        for name, value in seen.items():
+            self.turns.setdefault(name, []).append(value)
+
+    def readings(self) -> list[dict[str, Any]]:
+        """Return the readings; a process's value is that of its median turn."""
+        if not self.offer.rate:
+            return [self._rate(), self._times("service_time", self.service, "service ")]
+        return [
+            self._times("response_time", self.response, ""),
+            self._times("service_time", self.service, "service "),
+            self._rate(),
+            *(self._of_turns(f"response_time_{name}", name) for name in ("mean", *_TAILS)),
+        ]
+
+    def _of_turns(self, metric: str, name: str, unit: str = "ns") -> dict[str, Any]:
+        values = self.turns[name]
+        found = {"case": self.offer.case, "metric": metric, "unit": unit, "value": median(values)}
+        at = {"at": self.offer.rate} if self.offer.rate else {}
+        turns = {"turn": self.turns["turn"], "value": values}
+        return found | at | {"samples": len(values), "turns": turns}
+
+    def _rate(self) -> dict[str, Any]:
+        return self._of_turns("throughput", "achieved", "per_second")
+
+    def _times(self, metric: str, times: Histogram, prefix: str) -> dict[str, Any]:
+        turns = {name: self.turns[prefix + name] for name in _TAILS}
+        reading = self._of_turns(metric, f"{prefix}p50")
+        turns |= reading["turns"]
+        return reading | {"samples": times.samples, "histogram": times.to_hdr(), "turns": turns}
+
+
+def _tails(times: Histogram) -> dict[str, float]:
+    values = times.quantiles(list(_TAILS.values()))
+    return {name: float(value) for name, value in zip(_TAILS, values, strict=True)}
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """How stretches of one flow are driven.
+
+    Attributes
+    ----------
+    passes
+        The flow and the engine.
+    seen
+        What the checked pass did.
+    batch
+        How many waiting commands go over in one call, at most.
+    arrivals
+        A name in ``lab.workloads.order_flow.ARRIVALS``, or ``RECORDED``.
+    clock, ns_per_tick
+        What compiled engines are timed with.
+    """
+
+    passes: Passes
+    seen: Seen
+    batch: int
+    arrivals: str
+    clock: int
+    ns_per_tick: float
+
+    def turn(self, offers: Sequence[Offer], seed: int) -> tuple[list[Passed], str]:
+        """Offer each load to a stretch of the flow; return what was found and the pass's digest.
+
+        The stretches are given to the loads by chance.
+        """
+        engine = self.passes.fresh_engine()
+        server = server_of(engine)
+        commands = self.passes.commands
+        ends = [len(commands) * place // len(offers) for place in range(len(offers) + 1)]
+        order = random.Random(seed).sample(range(len(offers)), len(offers))
+        found: dict[int, Passed] = {}
+        for place, index in enumerate(order):
+            first, last = ends[place], ends[place + 1]
+            due_ns = self._due_ns(first, last, offers[index].rate, seed)
+            part, events = commands[first:last], self.passes.events
+            if server is None:
+                passed = drive_calls(engine.submit, part, events, due_ns, self.batch)
+            else:
+                timing = self.batch, self.clock, self.ns_per_tick
+                passed = drive(server, part, events, due_ns, *timing)
+            found[index] = passed
+        written = sum(passed.events for passed in found.values())
+        digest = self.seen.digest_if_same(written, engine.digest())
+        return [found[index] for index in range(len(offers))], digest
+
+    def _due_ns(self, first: int, last: int, rate: float, seed: int) -> np.ndarray:
+        """Return when the commands of a stretch are due; of a closed loop all are, at once."""
+        if not rate:
+            return np.zeros(last - first)
+        if self.arrivals == RECORDED:
+            due_ns = recorded_schedule(self.passes.commands["time_ns"], rate)[first:last]
+            return due_ns - due_ns[0]
+        # From the turn and the place, so that all rivals get the same arrivals.
+        own_seed = random.Random(f"{seed} {first}").getrandbits(62)
+        return schedule(last - first, self.arrivals, rate, own_seed)
+
+
+def capacity(
+    say: Talk,
+    preload: np.ndarray,
+    commands: np.ndarray,
+    *,
+    seconds: float,
+    **how: Any,
+) -> dict[str, Any]:
+    """Find how many commands a second an engine takes when each is handed over after the last.
+
+    Parameters
+    ----------
+    say, preload, commands, seconds, how
+        As for ``load``.
+
+    Returns
+    -------
+    dict
+        ``rate``, that of the median pass; ``digests``, one a pass.
+    """
+    sweep = _ready(say, preload, commands, seconds, "constant", **how)
+    say("measuring")
+    rates, digests = [], [sweep.seen.digest]
+    for turn in say.turns(seconds, _TURNS_MAX):
+        (passed,), digest = sweep.turn([Offer(CLOSED_LOOP, 0.0)], turn)
+        rates.append(passed.achieved())
+        digests.append(digest)
+    return {"readings": [], "digests": digests, "rate": median(rates)}
+
+
+def load(
+    say: Talk,
+    preload: np.ndarray,
+    commands: np.ndarray,
+    *,
+    seconds: float,
+    offers: list[tuple[str, float]],
+    arrivals: str,
+    seed: int,
+    **how: Any,
+) -> dict[str, Any]:
+    """Offer several loads turn by turn, and a closed loop beside them.
+
+    Parameters
+    ----------
+    say
+        Told the phase; gives the turns.
+    preload, commands
+        ``COMMAND`` records.
+    seconds
+        How long to measure; at least one turn.
+    offers
+        The name and the rate of each load, rising.
+    arrivals
+        How commands come.
+    seed
+        Decides when they come, and which stretch of the flow gets which load.
+    how
+        ``room``, ``events``, ``engine``, as for ``matching_task.throughput``; ``batch``; ``clock``
+        and ``ns_per_tick``, which compiled engines are timed with.
+
+    Returns
+    -------
+    dict
+        ``readings``; ``growths``: by how much the wait grew at each load, in the median turn;
+        ``digests``: one a pass.
+    """
+    sweep = _ready(say, preload, commands, seconds, arrivals, **how)
+    found = [Found(Offer(case, rate)) for case, rate in offers]
+    found.append(Found(Offer(CLOSED_LOOP, 0.0)))
+    say("measuring")
+    digests = [sweep.seen.digest]
+    for turn in say.turns(seconds, _TURNS_MAX):
+        passed, digest = sweep.turn([item.offer for item in found], seed * 2**10 + turn)
+        digests.append(digest)
+        for item, stretch in zip(found, passed, strict=True):
+            item.add(turn, stretch)
+    return {
+        "readings": [reading for item in found for reading in item.readings()],
+        "growths": [median(item.turns["growth"]) for item in found[:-1]],
+        "digests": digests,
+    }
+
+
+def _ready(
+    say: Talk,
+    preload: np.ndarray,
+    commands: np.ndarray,
+    seconds: float,
+    arrivals: str,
+    *,
+    room: dict[str, int],
+    events: int,
+    engine: str,
+    batch: int,
+    clock: int,
+    ns_per_tick: float,
+) -> Sweep:
+    """Load the kernels, run the checked pass, warm up."""
+    passes = compiled_passes(say, preload, commands, engine, room, min(events, REUSED_EVENTS))
+    server_of(passes.fresh_engine())
+    say("warming")
+    start_s = time.perf_counter()
+    seen = see(passes, _CHUNK, events)
+    spent_s = time.perf_counter() - start_s  # that was a warm-up too
+    sweep = Sweep(passes, seen, batch, arrivals, clock, ns_per_tick)
+    end_s = time.perf_counter() + max(0.0, warm_seconds(seconds) - spent_s)
+    sweep.turn([Offer(CLOSED_LOOP, 0.0)], 0)
+    while time.perf_counter() < end_s:
+        sweep.turn([Offer(CLOSED_LOOP, 0.0)], 0)
+    return sweep
