@@ -14,7 +14,7 @@ from typing import Any
 from engines.errors import InputError
 from lab.measure.result import Measurement, Result
 from lab.measure.statistics import CONFIDENCE, noise_floor
-from lab.measure.tally import noise_text, span_text, times_text
+from lab.measure.words import noise_text, span_text, times_text
 from lab.units import quantity
 
 # What of a machine's fingerprint moves a number. Load is of the moment, and names repeat the rest.

@@ -8,6 +8,7 @@ grants, and last its ``outcome``, or the ``error`` that it raised on purpose.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -51,6 +52,7 @@ def _perform(order: dict[str, Any], say: Talk) -> dict[str, Any]:
     arrays = {key: SharedArray.open(ticket).array for key, ticket in order["shared"].items()}
     wall_s, processor_s = time.perf_counter(), time.process_time()
     outcome: dict[str, Any] = task(say, **arrays, **order["arguments"])
+    gc.unfreeze()  # extensions count what is left at the end
     ran_s = time.perf_counter() - wall_s - say.waited_s
     # Below one, something else ran on the task's CPU or it had to wait for a page.
     outcome["cpu_share"] = (time.process_time() - processor_s) / ran_s
