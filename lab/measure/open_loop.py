@@ -263,13 +263,13 @@ def drive_calls(
         while taken < last or written == room:
             done, written = submit(commands[taken:last], events)
             if done == written == 0 and taken < last:
-                return _passed(due, *np.array([starts, ends]), 1.0, -1)
+                return _passed(due, np.array(starts), np.array(ends), 1.0, -1)
             taken, total = taken + done, total + written
         end = read()
         starts[first:last] = [now - origin] * (last - first)
         ends[first:last] = [end - origin] * (last - first)
         first, now = last, end
-    return _passed(due, *np.array([starts, ends]), 1.0, total)
+    return _passed(due, np.array(starts), np.array(ends), 1.0, total)
 
 
 def _passed(
