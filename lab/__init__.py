@@ -135,14 +135,25 @@ def results(
 
 
 def compare(
-    before: Result | str | PathLike[str], after: Result | str | PathLike[str]
+    before: Result | str | PathLike[str] | Iterable[Result],
+    after: Result | str | PathLike[str] | Iterable[Result],
+    *,
+    across: str | Iterable[str] = (),
+    experiment: str | None = None,
 ) -> SideBySide:
-    """Compare two results of one experiment.
+    """Compare two results of one experiment, or two commits, or two machines.
 
     Parameters
     ----------
     before, after
-        Results or their files. Ratios say how many times faster ``after`` is.
+        Results (several that repeat each other make one side), their files, commits (``"HEAD~3"``,
+        seven digits or more) or machines (an id, or a part of a name). Ratios say how many times
+        faster ``after`` is.
+    across
+        Parameters that are to differ though they decide the work: ``across="live_orders"`` asks
+        what the size of the book does.
+    experiment
+        Which, where two commits or machines have results of several.
 
     Returns
     -------
@@ -155,8 +166,14 @@ def compare(
         They cannot be compared, or a file is damaged.
     """
     from lab.measure.comparison import compare
+    from lab.measure.sides import all_saved, two_sides
 
-    return compare(_loaded(before), _loaded(after))
+    names = [across] if isinstance(across, str) else list(across)
+    if isinstance(before, str | PathLike) and isinstance(after, str | PathLike):
+        saved = all_saved(experiment)
+        return compare(*two_sides(str(before), str(after), experiment, saved), names, saved)
+    sides = [_several(side) for side in (before, after)]
+    return compare(sides[0], sides[1], names, all_saved(sides[0][0].experiment))
 
 
 def report(
@@ -193,6 +210,15 @@ def _loaded(result: Result | str | PathLike[str]) -> Result:
     from lab.measure.result import Result, load
 
     return result if isinstance(result, Result) else load(result)
+
+
+def _several(side: Result | str | PathLike[str] | Iterable[Result]) -> list[Result]:
+    """Return one side of a comparison as results."""
+    from lab.measure.result import Result
+
+    if isinstance(side, Result | str | PathLike):
+        return [_loaded(side)]
+    return list(side)
 
 
 class _Door(ModuleType):

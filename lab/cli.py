@@ -104,6 +104,9 @@ def main() -> None:
     lab probe                                 this machine, and what limits a measurement on it
     lab run matching_latency                  measure, with the defaults
     lab replay FILE --format lobster --check  a recorded day through the engines
+    lab sweep matching_latency --rounds 3..9  every point of a grid; interrupted, it goes on
+    lab compare HEAD~3 HEAD                   what changed, held against how runs differ
+    lab history matching_throughput           one experiment over time, and where it changed
     lab report RESULT.json                    a page that someone else can trust and repeat
 
     What people put in scripts holds: --json prints one JSON object; the exit code is 0 when all
@@ -408,22 +411,45 @@ def _engine_named(name: str) -> str:
     raise InputError(f"engine {name} is unknown; {remedy}")
 
 
-@main.command(short_help="Compare two results of one experiment.")
-@click.argument("before", type=click.Path())
-@click.argument("after", type=click.Path())
+@main.command(short_help="Compare two results, commits or machines.")
+@click.argument("before")
+@click.argument("after")
+@click.option("--experiment", help="Which, where both sides have results of several.")
+@click.option(
+    "--across",
+    multiple=True,
+    metavar="PARAMETER",
+    help="A parameter that is to differ though it decides the work: the very question.",
+)
 @_json
-def compare(before: str, after: str, as_json: bool) -> None:
+def compare(
+    before: str, after: str, experiment: str | None, across: tuple[str, ...], as_json: bool
+) -> None:
     """Compare two results of one experiment: what differed, and what it changed.
+
+    BEFORE and AFTER are each a result's file; a commit (seven digits or more, HEAD~3, a tag), which
+    means its newest saved result and all that repeat it; or a machine (its id, or a part of its
+    name), likewise. Runs are not interleaved, so a change is held against how saved runs of the
+    same code differ; how rivals stand to each other is taken within the runs, and can be compared
+    across machines too.
+
+    Refused: other experiments; other work, unless --across says that this is the question; the
+    same parameters with other digests; nothing valid in common; a result beside itself.
 
     \b
     Example
       lab compare monday.json tuesday.json
+      lab compare HEAD~3 HEAD --experiment matching_throughput
+      lab compare small.json large.json --across live-orders
     """
+    from lab.comparison_text import comparison_text
     from lab.measure.comparison import compare as side_by_side
-    from lab.measure.result import load
-    from lab.summaries import comparison_text
+    from lab.measure.sides import all_saved, two_sides
 
-    outcome = side_by_side(load(before), load(after))
+    saved = all_saved(experiment)
+    befores, afters = two_sides(before, after, experiment, saved)
+    names = [name.replace("-", "_") for name in across]
+    outcome = side_by_side(befores, afters, names, saved)
     if as_json:
         print_json(outcome.as_dict())
     else:

@@ -33,6 +33,7 @@ DATA_VERSION = 1
 _TITLES = {
     "throughput": "Commands a second",
     "scaling": "Commands a second along an axis",
+    "load": "Response time over load",
     "percentiles": "Service time by percentile",
     "histogram": "How service times are distributed",
 }
@@ -215,6 +216,7 @@ def _figures(runs: list[Result]) -> list[_Figure]:
     draw = {
         "throughput": plots.throughput,
         "scaling": plots.scaling,
+        "load": plots.load,
         "percentiles": plots.percentiles,
         "histogram": plots.histogram,
     }

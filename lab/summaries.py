@@ -1,4 +1,4 @@
-"""What ``lab`` prints for a person: a probe, a result, a replay, a comparison, as plain text."""
+"""What ``lab`` prints for a person: a probe, a result, a replay, as plain text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from lab.units import quantity
 
 if TYPE_CHECKING:
     from lab.experiments.replay_check import ReplayReport
-    from lab.measure.comparison import SideBySide
     from lab.measure.result import Comparison, Result
 
 _GIB = 2**30
@@ -119,19 +118,6 @@ def replay_text(replays: Sequence[ReplayReport], checked: bool) -> str:
             differences.append(f"{done.engine}: first difference {done.first_difference}")
     head = ("engine", "read", "rows equal", "queues equal", "time", "digest")
     return "\n".join([table(head, rows, right=(1, 2, 3, 4)), *differences])
-
-
-def comparison_text(outcome: SideBySide) -> str:
-    """Return two results side by side: what speaks against it, what differed, what changed."""
-    from lab.measure.comparison import CHANGE_HEAD, cells, text_of
-
-    differences = [text_of(difference) for difference in outcome.differences]
-    parts = [
-        "\n".join(f"beware  {warning}" for warning in outcome.warnings),
-        "\n".join(differences) or "same parameters, machine and code",
-        table(CHANGE_HEAD, [cells(change) for change in outcome.changes]),
-    ]
-    return "\n\n".join(part for part in parts if part)
 
 
 def _used(head: Sequence[str], rows: list[tuple[str, ...]]) -> list[str]:

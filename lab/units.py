@@ -64,6 +64,8 @@ def quantity(number: float, unit: str) -> str:
         return duration(number)
     if unit == "per_second":
         return f"{amount(number)}/s"
+    if unit in ("share", "relative"):
+        return f"{_three_digits(100 * number)} %"
     if unit == "per_command":  # how many of what is said where the number stands
         return amount(number)
     return f"{amount(number)} {unit}".rstrip()

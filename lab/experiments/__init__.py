@@ -10,6 +10,7 @@ matching_sharding      How much faster is an exchange whose symbols are spread o
 matching_rivals        How do the packages that match orders on PyPI compare with these engines?
 latency_under_load     How much load can an engine take before its tail goes?
 replay                 How fast does each engine run a recorded day, and is its book right?
+self_check             Can this lab's verdicts be trusted on this machine?
 =====================  ====================================================================
 
 ``EXPERIMENTS`` is the one registry that the command line, the panels, the reports and the tests
@@ -220,6 +221,17 @@ EXPERIMENTS: dict[str, Experiment] = {
             {
                 "smoke": dict(engines="all", rounds=1, seconds=0.02),
                 "full": dict(engines="all", rounds=7, seconds=1.0),
+            },
+        ),
+        Experiment(
+            "self_check",
+            "Can this lab's verdicts be trusted on this machine?",
+            "what is known: the same code, planted slowdowns, simulated intervals, queueing theory",
+            "matching",
+            "lab.experiments.self_check:self_check",
+            {
+                "smoke": dict(same=1, tries=1, rounds=2, turns=20, simulations=20, repetitions=3),
+                "full": dict(same=200, tries=100, simulations=2_000, repetitions=30),
             },
         ),
     )

@@ -26,7 +26,6 @@ from lab.experiments.matching_parameters import (
     compiled,
 )
 from lab.experiments.parameters import Control
-from lab.experiments.replay import FormatName
 from lab.workloads.order_flow import ARRIVALS
 
 if TYPE_CHECKING:
@@ -73,7 +72,12 @@ WaitingBatch = Annotated[
 DayOrNone = Annotated[
     str,
     Field(description="A recorded day's file to take the commands from, instead of a made flow."),
-    Control(),
+    Control(group="Recording"),
+]
+FormatName = Annotated[
+    Literal["lobster", "databento", "itch", "dbn"],
+    Field(description="Who wrote that file."),
+    Control(group="Recording"),
 ]
 
 
@@ -81,7 +85,7 @@ def latency_under_load(
     bench: Bench,
     *,
     flow: FlowName = "balanced",
-    messages: Messages = 50_000,
+    messages: Messages = 100_000,
     live_orders: LiveOrders = 10_000,
     symbols: Symbols = 1,
     day: DayOrNone = "",

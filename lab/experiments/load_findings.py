@@ -109,25 +109,43 @@ def tasks_of(
     clock = calibrate()
     timing = {"clock": clock.code, "ns_per_tick": clock.ns_per_tick}
     known = {"room": prepared.room, "events": prepared.events, **timing, **how}
+    most = _capacities(bench, prepared, rivals, core, seed, known) if not rate else {}
     tasks = {}
     for rival in rivals:
-        most = rate or _capacity(bench, prepared, rival, core, known)
+        full = most.get(rival, rate)
         bench.note(
-            f"{rival}: 100 % load is {amount(most)} commands a second"
+            f"{rival}: 100 % load is {amount(full)} commands a second"
             + (", as was asked for." if rate else ", what it does when each follows the last.")
         )
-        offers = [(case_of(share), share / 100 * most) for share in shares]
+        # In proportion to its rate, a stretch of any load lasts equally long.
+        offers = [(case_of(share), share / 100 * full, share) for share in shares]
         own = {"engine": rival, "offers": offers, "arrivals": arrivals, "seed": seed}
+        own |= {"closed_part": 100.0}
         tasks[rival] = Task(f"{_TASKS}:load", known | own, prepared.shared)
     return tasks
 
 
-def _capacity(
-    bench: Bench, prepared: Prepared, rival: str, core: int, known: Mapping[str, Any]
-) -> float:
-    """Return how many commands a second an engine takes when each is handed over after the last."""
-    task = Task(f"{_TASKS}:capacity", {**known, "engine": rival}, prepared.shared)
-    return float(bench.run(task, f"what {rival} can do", core)["rate"])
+def _capacities(
+    bench: Bench,
+    prepared: Prepared,
+    rivals: Sequence[str],
+    core: int,
+    seed: int,
+    known: Mapping[str, Any],
+) -> dict[str, float]:
+    """Return how many commands a second each rival takes when each is handed over after the last.
+
+    They take turns, as they will under load: the share of what one can do is then as fair.
+    """
+    runs, notes = len(bench.runs), len(bench.notes)
+    tasks = {
+        rival: Task(f"{_TASKS}:capacity", {**known, "engine": rival}, prepared.shared)
+        for rival in rivals
+    }
+    bench.compare(tasks, case=CLOSED_LOOP, rounds=1, core=core, seed=seed)
+    found = {rival: _over_runs(bench, rival, CLOSED_LOOP, "throughput").median for rival in rivals}
+    del bench.runs[runs:], bench.notes[notes:]  # a trial, of which no result tells
+    return found
 
 
 def say_how_loaded(bench: Bench, rivals: Sequence[str], batch: int) -> None:
@@ -144,8 +162,9 @@ def say_how_loaded(bench: Bench, rivals: Sequence[str], batch: int) -> None:
         "a call. There is no network and no queue between two cores in these times."
     )
     bench.note(
-        "A turn cuts the flow into as many stretches as there are loads and gives them out by "
-        "chance. A process's number is that of its median turn; histograms hold all turns."
+        "A turn cuts the flow into a stretch for each load, in an order of chance, all of which "
+        "last equally long. A process's number is that of its median turn; histograms hold all "
+        "turns."
     )
     called = [rival for rival in rivals if rival in _CALLED_FROM_PYTHON]
     if called:
@@ -246,9 +265,6 @@ def turn_seconds(engine: str, parameters: Mapping[str, Any], shares: Sequence[fl
     """Return what a turn costs: a stretch of the flow at each load, and one in a closed loop."""
     able = _ABOUT_A_SECOND.get(engine, _ABOUT_THE_SLOWEST)
     most = parameters["rate"] or able
-    stretch = parameters["messages"] / (len(shares) + 1)
-    rates = [min(share / 100 * most, able) for share in shares] + [able]
-    return sum(stretch / rate for rate in rates)
-
-
-__all__ = ["CLOSED_LOOP", "EVERY_LOAD", "KNEE", "SATURATION"]
+    parts = [*shares, 100.0]
+    a_part = parameters["messages"] / sum(parts)
+    return sum(a_part * part / min(part / 100 * most, able) for part in parts)

@@ -1,9 +1,10 @@
 """What a measured process does under load: stretches of one flow, each offered at another rate.
 
 ``capacity`` and ``load`` are tasks of ``lab.measure.worker``. A turn is a pass over the flow with a
-new engine. The flow is cut into as many stretches as there are loads, and which load a stretch gets
-is another matter each turn: so a turn takes as long as one pass and holds a short look at each
-load, all of them at nearly the same time, and the work of the whole pass can be checked.
+new engine. The flow is cut into as many stretches as there are loads, in an order that is another
+one each turn: so a turn holds a short look at each load, all of them at nearly the same time, and
+the work of the whole pass can be checked. A stretch has the more commands the higher its load, so
+that all last equally long: what the machine does now and then hits each with the same chance.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from statistics import median
 from typing import Any
 
@@ -22,6 +24,7 @@ from lab.experiments.matching_task import (
     Passes,
     Seen,
     compiled_passes,
+    rate_reading,
     see,
     warm_seconds,
 )
@@ -39,10 +42,21 @@ _CHUNK = 1_000
 
 @dataclass(frozen=True)
 class Offer:
-    """One load: what it is called, and how many commands a second it is; 0 for a closed loop."""
+    """One load.
+
+    Attributes
+    ----------
+    case
+        What it is called.
+    rate
+        How many commands a second; 0 for a closed loop.
+    part
+        How many commands it gets, in comparison with the others.
+    """
 
     case: str
     rate: float
+    part: float = 1.0
 
 
 @dataclass
@@ -128,13 +142,13 @@ class Sweep:
     def turn(self, offers: Sequence[Offer], seed: int) -> tuple[list[Passed], str]:
         """Offer each load to a stretch of the flow; return what was found and the pass's digest.
 
-        The stretches are given to the loads by chance.
+        The order of the loads is by chance.
         """
         engine = self.passes.fresh_engine()
         server = server_of(engine)
         commands = self.passes.commands
-        ends = [len(commands) * place // len(offers) for place in range(len(offers) + 1)]
         order = random.Random(seed).sample(range(len(offers)), len(offers))
+        ends = _ends(len(commands), [offers[index].part for index in order])
         found: dict[int, Passed] = {}
         for place, index in enumerate(order):
             first, last = ends[place], ends[place + 1]
@@ -162,6 +176,15 @@ class Sweep:
         return schedule(last - first, self.arrivals, rate, own_seed)
 
 
+def _ends(count: int, parts: Sequence[float]) -> list[int]:
+    """Return where stretches begin and end whose lengths are in proportion to ``parts``.
+
+    >>> _ends(100, [1, 2, 1])
+    [0, 25, 75, 100]
+    """
+    return [round(count * share / sum(parts)) for share in accumulate(parts, initial=0.0)]
+
+
 def capacity(
     say: Talk,
     preload: np.ndarray,
@@ -180,16 +203,16 @@ def capacity(
     Returns
     -------
     dict
-        ``rate``, that of the median pass; ``digests``, one a pass.
+        ``readings``: the rate of the median pass; ``digests``: one a pass.
     """
     sweep = _ready(say, preload, commands, seconds, "constant", **how)
     say("measuring")
-    rates, digests = [], [sweep.seen.digest]
+    rates, digests = {}, [sweep.seen.digest]
     for turn in say.turns(seconds, _TURNS_MAX):
         (passed,), digest = sweep.turn([Offer(CLOSED_LOOP, 0.0)], turn)
-        rates.append(passed.achieved())
+        rates[turn] = passed.achieved()
         digests.append(digest)
-    return {"readings": [], "digests": digests, "rate": median(rates)}
+    return {"readings": [rate_reading(rates)], "digests": digests}
 
 
 def load(
@@ -198,7 +221,8 @@ def load(
     commands: np.ndarray,
     *,
     seconds: float,
-    offers: list[tuple[str, float]],
+    offers: list[tuple[str, float, float]],
+    closed_part: float,
     arrivals: str,
     seed: int,
     **how: Any,
@@ -214,7 +238,9 @@ def load(
     seconds
         How long to measure; at least one turn.
     offers
-        The name and the rate of each load, rising.
+        The name, the rate and the part of each load, rising; see ``Offer``.
+    closed_part
+        The part of the closed loop.
     arrivals
         How commands come.
     seed
@@ -230,8 +256,8 @@ def load(
         ``digests``: one a pass.
     """
     sweep = _ready(say, preload, commands, seconds, arrivals, **how)
-    found = [Found(Offer(case, rate)) for case, rate in offers]
-    found.append(Found(Offer(CLOSED_LOOP, 0.0)))
+    found = [Found(Offer(*offer)) for offer in offers]
+    found.append(Found(Offer(CLOSED_LOOP, 0.0, closed_part)))
     say("measuring")
     digests = [sweep.seen.digest]
     for turn in say.turns(seconds, _TURNS_MAX):

@@ -23,7 +23,7 @@ from lab.measure.effects import ERROR_RATE, ROUNDS_LEAST, SMALLEST
 from lab.measure.process import Attended, Task, Together
 from lab.measure.progress import Phase, Report
 from lab.measure.shared import SharedArray
-from lab.measure.tally import Run, all_decided
+from lab.measure.tally import LEAST_NS, Look, Run, all_decided
 
 _TOLD_EVERY_S = 0.25
 _STEPS = 2  # of a process: it is ready, it has been measured
@@ -69,6 +69,8 @@ class Bench:
     looks, level, smallest
         How often the comparisons were looked at, how often each interval may be wrong so that all
         looks together are wrong no more often than ``ERROR_RATE``, and the difference looked for.
+    fractions
+        Which part of all rounds was there at each look that was planned.
     """
 
     def __init__(self, report: Report) -> None:
@@ -79,6 +81,7 @@ class Bench:
         self.finding = ""
         self.has_cases = False
         self.looks, self.level, self.smallest = 1, ERROR_RATE, SMALLEST
+        self.fractions: tuple[float, ...] = (1.0,)
         self._expected: dict[str, str] = {}
         self._report = report
         self._done = self._total = 0
@@ -91,6 +94,15 @@ class Bench:
     def __exit__(self, *_: object) -> None:
         for shared in self._shared:
             shared.close()
+
+    def look(self, least_ns: float = LEAST_NS) -> Look:
+        """Return how the comparisons are to be looked at; a clock's step is the least time."""
+        return Look(self.level, self.smallest, self.looks, least_ns, self.fractions)
+
+    def tell(self, done: int, total: int, detail: str) -> None:
+        """Report how far an experiment is that counts its own steps."""
+        self._done, self._total = done, total
+        self.say("measuring", detail)
 
     def say(self, phase: Phase, detail: str) -> None:
         """Report what is being done."""
@@ -263,6 +275,7 @@ class Bench:
         self._total = self._done + 2 * _STEPS * rounds * len(pairs)
         order = random.Random(seed)
         first, levels = len(self.runs), levels_of(rounds, early)
+        self.fractions = tuple((look + 1) / rounds for look in levels)
         for number in range(rounds):
             for case in order.sample(cases, len(cases)):
                 self._run_round(case, number, rounds, core, order)

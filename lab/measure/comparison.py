@@ -1,36 +1,40 @@
-"""Two saved results side by side: what was different, and what it changed.
+"""Results of two times, commits or machines side by side: what differed, and what it changed.
 
-Not for rivals within one run, which are interleaved and compared in the run itself. Between two
-runs the machine may have changed too, so what differs in parameters, machine and code stands first.
+Not for rivals within one run, which are interleaved and compared in the run itself. Between runs
+the machine may have changed too. So what differs in parameters, machine and code stands first; a
+number is held against how runs of the same code differ (``lab.measure.between``); and beside each
+number stands the ratio between rivals, which was taken within the runs and can be compared as it
+is, across machines too. ``lab.measure.comparable`` says what is refused.
 """
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from statistics import geometric_mean
 from typing import Any
 
-from engines.errors import InputError
-from lab.measure.result import Measurement, Result
-from lab.measure.statistics import CONFIDENCE, noise_floor
-from lab.measure.words import noise_text, span_text, times_text
-from lab.units import quantity
+from lab.measure.between import SPEED, Level, Moved, moved, moved_within, words
+from lab.measure.comparable import (
+    Difference,
+    Key,
+    differences,
+    in_common,
+    measured,
+    refuse,
+    warnings,
+)
+from lab.measure.effects import ERROR_RATE, State
+from lab.measure.result import Comparison, Measurement, Result
+from lab.measure.sides import repeat_key
+from lab.measure.work import is_sound, work_key
 
-# What of a machine's fingerprint moves a number. Load is of the moment, and names repeat the rest.
-_MACHINE = ("id", "cpu", "cpus", "memory_bytes", "hypervisor", "kernel", "clock")
-_ROUNDS_ENOUGH = 3  # six runs of each rival: the least whose interval covers 95 %
-_VERSIONS = ("python", "numpy", "numba")
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One thing that was not the same: a parameter, or a fact of machine or code."""
-
-    kind: str
-    name: str
-    before: Any
-    after: Any
+# What no mood of a machine moves: bytes, and what is a ratio already.
+_STEADY_UNITS = ("bytes", "times")
+_LEAD = ("gained", "lost", "as far ahead")
+_MORE, _LESS = ("more by", "less by", "as much"), ("less by", "more by", "as little")
+_VERBS = {"per_second": SPEED, "ns": SPEED, "times": _MORE}
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,18 @@ class Change:
 
     Attributes
     ----------
+    before, after
+        The numbers; of several runs, the geometric mean.
     ratio, low, high
-        How many times faster after than before (below 1: slower), and between what bounds: from
-        the ends of both intervals, so it errs to the wide side.
-    noise_low, noise_high
-        Between what ratios the rival against itself lay on that case, in the noisier of the runs.
-    clear
-        Whether the bounds lie wholly outside the noise, as within a run, and both intervals are
-        worth their name: of 95 %, which takes six runs.
+        How many times faster after than before (below 1: slower), with an interval of 95 %; of what
+        is no speed, how many times less.
+    state, words, clear
+        The verdict; clear where a difference is claimed.
+    p_value, q_value
+        Of the difference, and with false discoveries held down over all changes; None where no run
+        was repeated.
+    basis
+        What the interval is made of, as ``lab.measure.between`` says.
     """
 
     rival: str
@@ -58,8 +66,34 @@ class Change:
     ratio: float
     low: float
     high: float
-    noise_low: float
-    noise_high: float
+    state: State
+    p_value: float | None
+    q_value: float | None
+    basis: str
+    words: str
+    clear: bool
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A rival beside a baseline, both measured within the same run: before, and after.
+
+    ``ratio`` is how many times as far the rival is ahead after as it was before.
+    """
+
+    rival: str
+    baseline: str
+    case: str
+    metric: str
+    before: float
+    after: float
+    ratio: float
+    low: float
+    high: float
+    state: State
+    p_value: float | None
+    q_value: float | None
+    basis: str
     words: str
     clear: bool
 
@@ -71,29 +105,36 @@ class SideBySide:
     Attributes
     ----------
     before, after
-        The two results.
+        The newest result of each side.
+    runs
+        How many results each side has.
     differences
         What was not the same.
     changes
         What both measured.
+    relations
+        How the rivals stand to each other, which no machine's mood has moved.
     warnings
         What speaks against taking the changes at their word.
     """
 
     before: Result
     after: Result
+    runs: tuple[int, int]
     differences: list[Difference]
     changes: list[Change]
+    relations: list[Relation]
     warnings: list[str]
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``lab compare --json`` prints."""
         return {
             "experiment": self.before.experiment,
-            "before": _identity(self.before),
-            "after": _identity(self.after),
+            "before": _identity(self.before, self.runs[0]),
+            "after": _identity(self.after, self.runs[1]),
             "differences": [asdict(difference) for difference in self.differences],
             "changes": [asdict(change) for change in self.changes],
+            "relations": [asdict(relation) for relation in self.relations],
             "warnings": self.warnings,
         }
 
@@ -102,208 +143,213 @@ class SideBySide:
         return [asdict(change) for change in self.changes]
 
     def _repr_html_(self) -> str:
-        head = _html_row("th", CHANGE_HEAD)
-        body = "".join(_html_row("td", cells(change)) for change in self.changes)
-        beware = _html_list(f"beware: {warning}" for warning in self.warnings)
-        notes = _html_list(text_of(difference) for difference in self.differences)
-        table = f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
-        return f"{beware}{table}{notes}"
+        from lab.comparison_text import comparison_html
+
+        return comparison_html(self)
 
 
-def _html_row(tag: str, texts: Iterable[str]) -> str:
-    """Return a row of a table, to the left: a notebook would put text to the right."""
-    row = "".join(f"<{tag} style='text-align:left'>{html.escape(text)}</{tag}>" for text in texts)
-    return f"<tr>{row}</tr>"
-
-
-def _html_list(lines: Iterable[str]) -> str:
-    """Return lines as a list, or nothing where there are none."""
-    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-    return f"<ul>{items}</ul>" if items else ""
-
-
-CHANGE_HEAD = ("rival", "case", "metric", "before", "after", "change")
-
-
-def cells(change: Change) -> tuple[str, ...]:
-    """Return a change as the cells of a table under ``CHANGE_HEAD``."""
-    before, after = quantity(change.before, change.unit), quantity(change.after, change.unit)
-    return change.rival, change.case, change.metric, before, after, change.words
-
-
-def text_of(difference: Difference) -> str:
-    """Return a difference as a line of text."""
-    return f"{difference.kind} {difference.name}: {difference.before} → {difference.after}"
-
-
-def compare(before: Result, after: Result) -> SideBySide:
-    """Compare two results of one experiment.
+def compare(
+    before: Result | Sequence[Result],
+    after: Result | Sequence[Result],
+    across: Sequence[str] = (),
+    saved: Sequence[Result] = (),
+) -> SideBySide:
+    """Compare results of one experiment.
 
     Parameters
     ----------
     before, after
-        The results; ratios say how many times faster ``after`` is.
+        A result, or several that repeat the same run; ratios say how many times faster ``after``
+        is. The newest comes last.
+    across
+        Parameters that are to differ though they decide the work.
+    saved
+        Other results: those that repeat a run on one of the machines tell how runs differ there.
 
     Raises
     ------
     InputError
-        They are of different experiments, have nothing in common that is valid, or did different
-        work with the same parameters.
+        They cannot be compared; ``lab.measure.comparable`` says what can.
     """
-    if before.experiment != after.experiment:
-        raise InputError(
-            f"{before.experiment} and {after.experiment} are different experiments; "
-            "compare two results of one"
-        )
-    differences = _differences(before, after)
-    same_work = not any(difference.kind == "parameter" for difference in differences)
-    _refuse_other_work(before, after, same_work)
-    old, new = _valid(before), _valid(after)
-    changes = [_change(old[key], new[key], _noise(key, before, after)) for key in old if key in new]
-    if not changes:
-        raise InputError(
-            "the results have no valid measurement in common; choose runs of the same engines "
-            "whose digests are right"
-        )
-    return SideBySide(before, after, differences, changes, _warnings(before, after, differences))
-
-
-def _identity(result: Result) -> dict[str, Any]:
-    """Return which result it is."""
-    return {
-        "path": str(result.path) if result.path else None,
-        "created": result.created,
-        "machine": result.machine,
-        "stable": result.verdict.stable,
-    }
-
-
-def _differences(before: Result, after: Result) -> list[Difference]:
-    """Return what differs in parameters, machine and code."""
-    names = dict.fromkeys([*before.parameters, *after.parameters])
-    parts: list[tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = [
-        ("parameter", before.parameters, after.parameters, tuple(names)),
-        ("machine", before.machine, after.machine, _MACHINE),
-        ("version", before.machine, after.machine, _VERSIONS),
-        ("code", before.code.model_dump(), after.code.model_dump(), ("version", "commit", "dirty")),
+    befores = [before] if isinstance(before, Result) else list(before)
+    afters = [after] if isinstance(after, Result) else list(after)
+    refuse(befores, afters, across)
+    keys, left_out = in_common(befores[-1], afters[-1], bool(across))
+    sides = _Sides(befores, afters, _repeats(saved, befores, afters))
+    pairs = [pair for pair in befores[-1].comparisons if sides.have(pair)]
+    moves = [*map(sides.moved, keys), *map(sides.related, pairs)]
+    verdicts = _q_values(moves)
+    changes = [
+        sides.change(key, found, q) for key, found, q in zip(keys, moves, verdicts, strict=False)
     ]
-    return [
-        Difference(kind, name, old.get(name), new.get(name))
-        for kind, old, new, keys in parts
-        for name in keys
-        if old.get(name) != new.get(name)
+    relations = [
+        sides.relation(pair, found, q)
+        for pair, found, q in zip(pairs, moves[len(keys) :], verdicts[len(keys) :], strict=True)
     ]
-
-
-def _refuse_other_work(before: Result, after: Result, same_parameters: bool) -> None:
-    """Refuse two runs that should have done the same work and did not."""
-    if same_parameters and before.digest != after.digest:
-        raise InputError(
-            f"the same parameters gave different work (digests {before.digest} and "
-            f"{after.digest}); one version is wrong: run the tests of both"
-        )
-
-
-def _valid(result: Result) -> dict[tuple[str, str, str], Measurement]:
-    """Return the measurements whose work was right, by rival, case and metric."""
-    return {
-        (measurement.rival, measurement.case, measurement.metric): measurement
-        for measurement in result.measurements
-        if measurement.digest_ok and measurement.low > 0  # what took no time cannot be divided by
-    }
-
-
-def _noise(key: tuple[str, str, str], *results: Result) -> float | None:
-    """Return the larger factor by which a rival differed from itself on a case in the runs.
-
-    None where one of them did not measure it.
-    """
-    floors = [_floor(key, result) for result in results]
-    measured = [floor for floor in floors if floor is not None]
-    return max(measured) if len(measured) == len(floors) else None
-
-
-def _floor(key: tuple[str, str, str], result: Result) -> float | None:
-    """Return the factor by which a rival differed from itself on a case in one run."""
-    for comparison in result.comparisons:
-        found = (comparison.rival, comparison.case, comparison.metric)
-        if found == key and comparison.baseline == comparison.rival:
-            return comparison.noise_high
-    # A run keeps that comparison for its main case only, and for the others the values: two of
-    # each round, side by side.
-    values = _valid(result)[key].values
-    if len(values) < 2 or len(values) % 2 or min(values) <= 0:
-        return None
-    return noise_floor([values[first : first + 2] for first in range(0, len(values), 2)])
-
-
-def _change(before: Measurement, after: Measurement, noise: float | None) -> Change:
-    """Return how a measurement changed."""
-    faster = _times_faster(before.unit)
-    ratio = faster(before.median, after.median)
-    ends = [faster(b, a) for b in (before.low, before.high) for a in (after.low, after.high)]
-    low, high = min(ends), max(ends)
-    has_rounds = min(before.coverage or 0.0, after.coverage or 0.0) >= CONFIDENCE
-    doubt = _doubt(low, high, noise, has_rounds)
-    return Change(
-        rival=after.rival,
-        case=after.case,
-        metric=after.metric,
-        unit=after.unit,
-        before=before.median,
-        after=after.median,
-        ratio=ratio,
-        low=low,
-        high=high,
-        noise_low=1 / (noise or 1.0),
-        noise_high=noise or 1.0,
-        words=_words(ratio, low, high, noise, doubt),
-        clear=not doubt,
+    return SideBySide(
+        before=befores[-1],
+        after=afters[-1],
+        runs=sides.runs,
+        differences=differences(befores[-1], afters[-1]),
+        changes=changes,
+        relations=relations,
+        warnings=[*warnings(befores, afters), *left_out],
     )
 
 
-def _doubt(low: float, high: float, noise: float | None, has_rounds: bool) -> str:
-    """Return why a change is not clear, or ""."""
-    if not has_rounds:
-        return f"from too few rounds, run {_ROUNDS_ENOUGH} or more"
-    if low <= 1 <= high:
-        return "which may be none"
-    if noise is not None and low <= noise and high >= 1 / noise:
-        return "within the noise"
-    return "" if noise is not None else "and how much is noise is not known"
+class _Sides:
+    """Two sides of a comparison, each with its runs, and runs that show how runs differ."""
+
+    def __init__(
+        self, befores: list[Result], afters: list[Result], repeats: list[list[Result]]
+    ) -> None:
+        self._both = (befores, afters)
+        self._numbers = tuple([measured(result) for result in side] for side in self._both)
+        self._repeats = [[measured(result) for result in group] for group in repeats]
+        self.runs = (len(befores), len(afters))
+
+    def moved(self, key: Key) -> Moved:
+        """Return how a rival changed on a case."""
+        sides = [[found[key] for found in side if key in found] for side in self._numbers]
+        old, new = ([_level(item) for item in side] for side in sides)
+        if sides[0][0].unit in _STEADY_UNITS:
+            found = moved_within(old, new)
+        else:
+            groups = [[n[key] for n in group if key in n] for group in self._repeats]
+            found = moved(old, new, [[_level(item).value for item in group] for group in groups])
+        return _doubted(found, all(is_sound(side[-1].coverage) for side in sides))
+
+    def have(self, pair: Comparison) -> bool:
+        """Whether both sides have compared two rivals."""
+        return pair.rival != pair.baseline and all(_pairs(pair, side) for side in self._both)
+
+    def related(self, pair: Comparison) -> Moved:
+        """Return how a rival's lead over a baseline changed."""
+        old, new = (_pairs(pair, side) for side in self._both)
+        levels = [[Level(item.ratio, item.low, item.high) for item in side] for side in (old, new)]
+        floors = [math.log(side[-1].noise_high) for side in (old, new)]
+        found = moved_within(levels[0], levels[1], math.exp(math.hypot(*floors)))
+        return _doubted(found, is_sound(old[-1].coverage) and is_sound(new[-1].coverage))
+
+    def change(self, key: Key, found: Moved, q_value: float | None) -> Change:
+        """Put a change together."""
+        unit = self._numbers[1][-1][key].unit
+        old, new = (
+            geometric_mean([numbers[key].median for numbers in side if key in numbers])
+            for side in self._numbers
+        )
+        state, said = _verdict(found, q_value, self.runs, _VERBS.get(unit, _LESS))
+        rival, case, metric = key
+        return Change(
+            rival=rival,
+            case=case,
+            metric=metric,
+            unit=unit,
+            before=old,
+            after=new,
+            **_of(found, q_value, state, said),
+        )
+
+    def relation(self, pair: Comparison, found: Moved, q_value: float | None) -> Relation:
+        """Put a relation together."""
+        old, new = (
+            geometric_mean([item.ratio for item in _pairs(pair, side)]) for side in self._both
+        )
+        state, said = _verdict(found, q_value, self.runs, _LEAD)
+        return Relation(
+            rival=pair.rival,
+            baseline=pair.baseline,
+            case=pair.case,
+            metric=pair.metric,
+            before=old,
+            after=new,
+            **_of(found, q_value, state, said),
+        )
 
 
-def _times_faster(unit: str) -> Callable[[float, float], float]:
-    """Return how to divide: more a second is faster, and so is a shorter time."""
-    if unit == "per_second":
-        return lambda before, after: after / before
-    return lambda before, after: before / after
+def _of(found: Moved, q_value: float | None, state: State, said: str) -> dict[str, Any]:
+    """Return what a change and a relation have in common."""
+    return {
+        "ratio": found.ratio,
+        "low": found.low,
+        "high": found.high,
+        "state": state,
+        "p_value": found.p_value,
+        "q_value": q_value,
+        "basis": found.basis,
+        "words": said,
+        "clear": state in ("faster", "slower"),
+    }
 
 
-def _words(ratio: float, low: float, high: float, noise: float | None, doubt: str) -> str:
-    """Say a change as a person would, in the words of the comparisons within a run."""
-    beside = f"noise {noise_text(noise)}" if noise is not None else "noise not measured"
-    if doubt:
-        bounds = f"{times_text(low)} to {times_text(high)}"
-        return f"no clear change: {times_text(ratio)} times as fast ({bounds}), {doubt}; {beside}"
-    if ratio > 1:
-        return f"faster by {span_text(ratio, low, high)}; {beside}"
-    return f"slower by {span_text(1 / ratio, 1 / high, 1 / low)}; {beside}"
-
-
-def _warnings(before: Result, after: Result, differences: list[Difference]) -> list[str]:
-    """Return what speaks against taking the changes at their word, what weighs most first."""
-    both = (("before", before), ("after", after))
-    warnings = [
-        f"{which} is not stable: {result.verdict.reason}"
-        for which, result in both
-        if not result.verdict.stable
+def _pairs(pair: Comparison, side: Sequence[Result]) -> list[Comparison]:
+    """Return the same pair in each result of a side, where its numbers are valid."""
+    names = (pair.rival, pair.baseline, pair.case, pair.metric)
+    return [
+        found
+        for result in side
+        for found in result.comparisons
+        if (found.rival, found.baseline, found.case, found.metric) == names
+        and found.low > 0
+        and not any(m.rival in names[:2] and not m.digest_ok for m in result.measurements)
     ]
-    if any(d.kind == "machine" and d.name == "id" for d in differences):
-        names = f"{before.machine.get('name')} and {after.machine.get('name')}"
-        warnings.append(f"different machines, {names}: the change is the machine's too")
-    for which, result in both:
-        void = sorted({m.rival for m in result.measurements if not m.digest_ok})
-        if void:
-            warnings.append(f"{which}: {', '.join(void)} left out, since the digest was wrong")
-    return warnings
+
+
+def _doubted(found: Moved, is_sound: bool) -> Moved:
+    """Claim nothing from intervals that do not cover 95 %, where they are what it is made of."""
+    if is_sound or found.basis == "repeated runs":
+        return found
+    return replace(found, state="cannot tell")
+
+
+def _level(item: Measurement) -> Level:
+    """Return a measurement as a number of which more is better."""
+    if item.unit in ("per_second", "times"):
+        return Level(item.median, item.low, item.high)
+    return Level(1 / item.median, 1 / item.high, 1 / item.low)
+
+
+def _repeats(
+    saved: Sequence[Result], befores: Sequence[Result], afters: Sequence[Result]
+) -> list[list[Result]]:
+    """Return groups of other results that repeat the same work on the machines of the two sides."""
+    known = [*befores, *afters]
+    paths = {result.path for result in known if result.path}
+    places = {(work_key(result), result.machine.get("id")) for result in known}
+    groups: dict[object, list[Result]] = {}
+    for result in saved:
+        is_other = result.experiment == known[0].experiment and result.path not in paths
+        if is_other and (work_key(result), result.machine.get("id")) in places:
+            groups.setdefault(repeat_key(result), []).append(result)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _q_values(found: Sequence[Moved]) -> list[float | None]:
+    from lab.measure.significance import discovery
+
+    return list(discovery([item.p_value for item in found]))
+
+
+def _verdict(
+    found: Moved, q_value: float | None, runs: tuple[int, int], verbs: tuple[str, str, str]
+) -> tuple[State, str]:
+    """Return what may be claimed among all that was looked at, and its words."""
+    is_claim = found.state in ("faster", "slower")
+    if is_claim and q_value is not None and q_value > ERROR_RATE:
+        return "cannot tell", (
+            "cannot tell: among so many changes one like this is there by chance "
+            f"(q {q_value:.2g}); more runs a side would help"
+        )
+    return found.state, words(found, runs, verbs)
+
+
+def _identity(result: Result, runs: int) -> dict[str, Any]:
+    """Return which result it is."""
+    return {
+        "path": str(result.path) if result.path else None,
+        "runs": runs,
+        "created": result.created,
+        "commit": result.code.commit,
+        "machine": result.machine,
+        "stable": result.verdict.stable,
+    }

@@ -66,14 +66,15 @@ class Measurement(_Record):
     median, and ``quantiles`` and ``histogram`` hold all runs together. ``spread`` has the lowest
     and the highest run's value of each quantile: where these lie far apart, the machine was
     measured, not the code. ``coverage`` is the probability that such an interval encloses the true
-    median; older files do not have it. ``at`` is the number that a case stands for where the cases
+    median; older files do not have it. A ``share`` is of outcomes that are 0 or 1: its ``median``
+    is their mean, in an exact interval. What is ``relative`` is a part of what would be right. ``at`` is the number that a case stands for where the cases
     are points of an axis: a book's size, a count of cores.
     """
 
     rival: str
     case: str
     metric: str
-    unit: Literal["per_second", "ns", "per_command", "bytes", "times"]
+    unit: Literal["per_second", "ns", "per_command", "bytes", "times", "share", "relative"]
     at: float | None = None
     median: float
     low: float

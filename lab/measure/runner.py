@@ -14,7 +14,7 @@ from lab.measure.bench import Bench
 from lab.measure.lifeline import follow_starter, terminate_as_interrupt
 from lab.measure.progress import Report
 from lab.measure.result import CHECKOUT, Code, Result, check_folder, now_utc, save
-from lab.measure.tally import Look, comparisons_of, measurements_of, too_short
+from lab.measure.tally import comparisons_of, measurements_of, too_short
 from lab.measure.verdict import Surroundings, judge
 
 # What decides a number. A notebook that JupyterLab saved, or a report, changes none.
@@ -99,7 +99,7 @@ def _result(
     clock = calibrate()
     measurements = measurements_of(bench.runs, bench.expected)
     step_ns = clock.resolution_ns
-    look = Look(bench.level, bench.smallest, bench.looks, step_ns)
+    look = bench.look(step_ns)
     comparisons = comparisons_of(bench.runs, bench.main_case, look, bench.has_cases)
     verdict = judge(bench.runs, measurements, comparisons, bench.main_case, surroundings)
     if bench.finding and all(item.digest_ok for item in measurements):

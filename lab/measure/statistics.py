@@ -64,6 +64,18 @@ def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> 
     )
 
 
+def share_interval(outcomes: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Return the share of outcomes that are 1 and not 0, with its exact binomial bounds.
+
+    Clopper and Pearson (1934): bounds that no share beyond them could have given so few or so many.
+    """
+    from scipy.stats import binomtest
+
+    found = binomtest(round(sum(outcomes)), len(outcomes))
+    bounds = found.proportion_ci(confidence, method="exact")
+    return Interval(found.statistic, float(bounds.low), float(bounds.high), confidence)
+
+
 def ratio_interval(
     numerators: Sequence[Sequence[float]], denominators: Sequence[Sequence[float]]
 ) -> Interval:

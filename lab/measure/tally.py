@@ -13,13 +13,14 @@ from typing import Any
 from lab.measure.effects import ERROR_RATE, SMALLEST, Round, effect_of, floor_of
 from lab.measure.histogram import Histogram
 from lab.measure.result import Comparison, Measurement
-from lab.measure.statistics import median_interval
+from lab.measure.statistics import median_interval, share_interval
 from lab.measure.words import FASTER, SLOWER, effect_text, noise_text, times_text
 from lab.units import duration
 
 QUANTILES = (50, 90, 99, 99.9, 99.99, 99.999)
 TAILS = ("_p99", "_p99.9")
 LESS_IS_BETTER = ("ns", "per_command", "bytes")
+OUTCOMES = ("share", "relative")
 LEAST_NS = 1.0
 """What a time of 0 counts as in a ratio, unless the clock's step is known: whole nanoseconds."""
 
@@ -85,12 +86,23 @@ class Look:
         How many looks were taken, this one included.
     least_ns
         The clock's step. A time of 0 is less than that, and counts as that.
+    fractions
+        Which part of all rounds was there at each look that was planned.
     """
 
     level: float = ERROR_RATE
     smallest: float = SMALLEST
     number: int = 1
     least_ns: float = LEAST_NS
+    fractions: tuple[float, ...] = (1.0,)
+
+    def overall(self, p_value: float) -> float:
+        """Return a p-value that counts for all looks, where there were several."""
+        if len(self.fractions) == 1:
+            return p_value
+        from lab.measure.sequential import overall_p
+
+        return overall_p(p_value, self.number - 1, self.fractions)
 
 
 def comparisons_of(
@@ -176,8 +188,8 @@ def _measurement(
     """Return one rival's measurement on one case."""
     met = [(run, reading) for run in runs if (reading := run.reading(case, metric)) is not None]
     readings = [reading for _, reading in met]
-    values = [reading["value"] for reading in readings]
-    interval = median_interval(values)
+    values = [value for item in readings for value in item.get("values", [item["value"]])]
+    interval = (share_interval if readings[0]["unit"] == "share" else median_interval)(values)
     # Where all do the same work a wrong digest anywhere condemns every number of the rival.
     concerned = runs if isinstance(expected, str) else [run for run, _ in met]
     right = {run.work: _digest_of(run.work, expected) for run in concerned}
@@ -249,6 +261,8 @@ def _comparison(
     if not above or len(above) != len(below):
         return None  # one of the two met no command of that kind, or did nothing
     reading = next(found for run in runs if (found := run.reading(case)) is not None)
+    if reading["unit"] in OUTCOMES:
+        return None  # how often something was so, not how fast
     if rival == baseline:
         return _with_itself(rival, case, reading["metric"] + tail, above, look)
     if reading["unit"] in LESS_IS_BETTER:
@@ -268,7 +282,7 @@ def _comparison(
         words=effect_text(effect, look.smallest),
         clear=effect.state in (FASTER, SLOWER),
         state=effect.state,
-        p_value=effect.p_value,
+        p_value=look.overall(effect.p_value),
         rank_p=effect.rank_p,
         looks=look.number,
     )

@@ -26,8 +26,9 @@ _TITLES = {
     "histogram": "Histogram",
     "throughput": "Throughput",
     "scaling": "Scaling",
+    "load": "Load",
 }
-_OF_RATES = {"throughput": plots.throughput, "scaling": plots.scaling}
+_OF_RATES = {"throughput": plots.throughput, "scaling": plots.scaling, "load": plots.load}
 
 
 class View:

@@ -23,6 +23,7 @@ depth      both sides of a book and one queue, in a few milliseconds
 
 from lab.plots.alternative import alt_text
 from lab.plots.histogram import histogram
+from lab.plots.load import load
 from lab.plots.percentiles import percentiles
 from lab.plots.reading import kinds
 from lab.plots.scaling import scaling
@@ -38,6 +39,7 @@ __all__ = [
     "alt_text",
     "histogram",
     "kinds",
+    "load",
     "percentiles",
     "scaling",
     "style_of",

@@ -13,6 +13,7 @@ _NAMES = {
     "histogram": "Histogram of times",
     "throughput": "Commands a second",
     "scaling": "Commands a second along an axis",
+    "load": "Response time over load",
 }
 _READ_OUT = (50.0, 99.0, 99.9)
 
@@ -27,17 +28,17 @@ def alt_text(
     results
         What the figure shows.
     kind
-        ``"percentiles"``, ``"histogram"``, ``"throughput"`` or ``"scaling"``.
+        ``"percentiles"``, ``"histogram"``, ``"throughput"``, ``"scaling"`` or ``"load"``.
     case
         What was measured; the whole run when None.
     """
     runs = reading.several(results)
     case = case or reading.default_case(runs[0])
-    is_rate = kind in ("throughput", "scaling")
+    is_rate = kind in ("throughput", "scaling", "load")
     words = [
         f"{_NAMES[kind]}. {reading.finding(runs[0]) if is_rate else reading.title(runs[0], case)}",
         reading.about(runs[0], with_floor=not is_rate),
-        *(_rates(runs) if is_rate else _times(runs, case)),
+        *(_loads(runs[0]) if kind == "load" else _rates(runs) if is_rate else _times(runs, case)),
         *([] if is_rate else [reading.doubt(runs, case)]),
         *reading.legend(runs),
     ]
@@ -51,6 +52,24 @@ def _times(runs: Sequence[Result], case: str) -> list[str]:
         found = [(percent, line.quantile(percent)) for percent in _READ_OUT]
         times = [f"{percentile(p)} % within {duration(ns)}" for p, ns in found if ns is not None]
         said.append(f"{line.name}: {', '.join(times)}")
+    return said
+
+
+def _loads(run: Result) -> list[str]:
+    """Say each rival's knee and saturation point, and its tail at each load."""
+    found = [item for item in run.measurements if item.metric in ("knee", "saturation")]
+    said = [
+        f"{item.rival}, {item.metric}: {quantity(item.median, item.unit)}"
+        f" ({quantity(item.low, item.unit)} to {quantity(item.high, item.unit)})"
+        for item in found
+    ]
+    for rival in dict.fromkeys(item.rival for item in found):
+        tails = [
+            f"{item.case} {duration(item.median)}"
+            for item in run.measurements
+            if (item.rival, item.metric) == (rival, f"{reading.RESPONSE}_p99")
+        ]
+        said.append(f"{rival}, 99 % within: {', '.join(tails)}")
     return said
 
 

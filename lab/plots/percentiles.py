@@ -83,7 +83,7 @@ def _drawn(
         (0.0, end * 1.015),
         (low, high),
         "percentile of commands (nines axis)",
-        (f"service time of {reading.one_of(case)}", "service time"),
+        (f"{_measured(runs[0])} of {reading.one_of(case)}", _measured(runs[0])),
     )
     axes.set_xticks([float(nines(tick)) for tick in ticks], [percentile(tick) for tick in ticks])
     shown = decades[:: 2 if len(decades) * sheet.letters("tick") * 2 > sheet.room_high else 1]
@@ -94,6 +94,10 @@ def _drawn(
         _draw_line(axes, sheet, line, x, y)
     _label(axes, sheet, lines, names, curves, highest)
     return sheet.figure
+
+
+def _measured(result: Result) -> str:
+    return "time" if reading.is_loaded(result) else "service time"
 
 
 def nines(percent: float | np.ndarray) -> np.ndarray:

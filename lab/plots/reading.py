@@ -18,16 +18,19 @@ from lab.experiments import EXPERIMENTS
 from lab.experiments.parameters import controls_of
 from lab.measure.histogram import Histogram
 from lab.measure.result import Measurement, Result
-from lab.plots.styles import STYLES, Style, style_of
+from lab.plots.styles import STYLES, Style, lighter, style_of
 from lab.units import amount, duration, percentile
 
 POINTS = 400
 THROUGHPUT = "throughput"  # the metric that is a rate
+RESPONSE = "response_time"  # from when a command was due; under load only
 WHOLE = "all"  # the case that holds every command of a run
 # An estimate of a quantile needs some samples above it; with ten its error is about a third.
 _SAMPLES_ABOVE = 10
 # Runs of the same code that differ by more say nothing about the code there.
 _AGREEMENT = 1.5
+_ASIDE = "by ping-pong"
+_LOAD = " % load"
 _MARKS = "①②③④⑤⑥⑦⑧⑨⑩"
 
 
@@ -43,21 +46,27 @@ class Line:
         Empty for the run that the figure is about; a circled number for an earlier one.
     measurement
         Where the line comes from.
+    is_aside
+        Whether it stands beside the rival's own line: service time beside response time.
     """
 
     rival: str
     mark: str
     measurement: Measurement
+    is_aside: bool = False
 
     @property
     def name(self) -> str:
         """What is written at the line's end."""
-        return f"{self.rival} {self.mark}".rstrip()
+        return f"{self.rival} {_ASIDE if self.is_aside else self.mark}".rstrip()
 
     @property
     def style(self) -> Style:
         """The rival's look."""
-        return style_of(self.rival)
+        style = style_of(self.rival)
+        if self.is_aside:
+            return Style(lighter(style.colour, 0.3), (0, (3.2, 2.0)), style.marker)
+        return style
 
     @property
     def histogram(self) -> Histogram:
@@ -101,9 +110,11 @@ def lines(results: Sequence[Result], case: str) -> list[Line]:
     """Return the lines of a case, those of the first result last, so that they lie on top."""
     found = []
     for index, result in reversed(list(enumerate(results))):
-        for item in result.measurements:
-            if item.case == case and item.histogram:
-                found.append(Line(item.rival, mark(index), item))
+        items = [item for item in result.measurements if item.case == case and item.histogram]
+        is_loaded = any(item.metric == RESPONSE for item in items)
+        items.sort(key=lambda item: item.metric == RESPONSE)
+        for item in items:
+            found.append(Line(item.rival, mark(index), item, is_loaded and item.metric != RESPONSE))
     return found
 
 
@@ -123,14 +134,27 @@ def kinds(result: Result) -> list[str]:
     """Return the kinds of figures that a result has numbers for, the most telling one first."""
     has_times = any(item.histogram for item in result.measurements)
     rates = [item for item in result.measurements if item.metric == THROUGHPUT]
+    if is_loaded(result):
+        return ["load", "percentiles"]
     if any(item.at is not None for item in rates):
         return ["scaling"]
     return ["percentiles", "histogram"] * has_times + ["throughput"] * bool(rates)
 
 
+def is_loaded(result: Result) -> bool:
+    """Say whether a result is of commands that came on a schedule."""
+    return any(item.metric == RESPONSE for item in result.measurements)
+
+
 def default_case(result: Result) -> str:
-    """Return the case that a figure of times shows when none is asked for."""
+    """Return the case that a figure of times shows when none is asked for.
+
+    Of several loads it is the one nearest to 80 %, where waiting shows and still ends.
+    """
     timed = [item.case for item in result.measurements if item.histogram]
+    if is_loaded(result):
+        loads = [case for case in timed if case.endswith(_LOAD)]
+        return min(loads, key=lambda case: abs(float(case.removesuffix(_LOAD)) - 80))
     return WHOLE if WHOLE in timed or not timed else timed[0]
 
 
@@ -138,6 +162,8 @@ def one_of(case: str) -> str:
     """Say what one time was taken of."""
     if case == WHOLE:
         return "one command"
+    if case.endswith(_LOAD):
+        return f"a command at {case}"
     return f"a command in a {case}" if case.startswith("batch") else f"one {case}"
 
 
@@ -160,6 +186,8 @@ def main_finding(result: Result) -> str:
 
 def title(result: Result, case: str) -> str:
     """Return a figure's title: the finding, or for one kind of command its medians."""
+    if case.endswith(_LOAD):
+        return _what_is_omitted(result, case)
     if case == default_case(result):
         return main_finding(result)
     timed = [item for item in result.measurements if item.case == case and item.histogram]
@@ -167,6 +195,23 @@ def title(result: Result, case: str) -> str:
     ends = middles[:: max(len(middles) - 1, 1)]
     takes = ", ".join(f"{duration(middle)} in {rival}" for middle, rival in ends)
     return f"Half of all times of {one_of(case)}: {takes}"
+
+
+def _what_is_omitted(result: Result, case: str) -> str:
+    """Say of the fastest under a load what its tail is, and what it seems to be from within."""
+    timed = _timed([result], case)
+    if not timed:
+        return main_finding(result)
+    best = min(timed, key=lambda item: item.quantiles["99"])
+    seen = next(
+        item
+        for item in result.measurements
+        if (item.rival, item.case) == (best.rival, case) and item.metric != RESPONSE
+    )
+    tail, omitted = (duration(item.quantiles["99"]) for item in (best, seen))
+    return (
+        f"At {case} 1 % of commands wait {tail} or longer in {best.rival}; ping-pong says {omitted}"
+    )
 
 
 def header(runs: Sequence[Result], case: str) -> list[str]:
@@ -240,7 +285,8 @@ def unsteady(runs: Sequence[Result], case: str) -> list[str]:
 
 
 def _timed(runs: Sequence[Result], case: str) -> list[Measurement]:
-    return [item for item in runs[0].measurements if item.case == case and item.histogram]
+    timed = [item for item in runs[0].measurements if item.case == case and item.histogram]
+    return [item for item in timed if item.metric == RESPONSE] or timed
 
 
 def _confusion(timed: Sequence[Measurement]) -> tuple[float, str] | None:

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,12 @@ import pytest
 from engines.matching import IMPLEMENTATIONS, present
 from lab.experiments import EXPERIMENTS
 from lab.experiments.parameters import controls_of
-from lab.measure.comparison import compare
-from lab.measure.result import Result, load, save
+from lab.measure.result import load
 from lab.options import describe
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB = [sys.executable, "-m", "lab"]
-COMMANDS = ["open", "list", "probe", "run", "replay", "compare", "report"]
+COMMANDS = ["open", "list", "probe", "run", "sweep", "replay", "history", "compare", "report"]
 ENGINE = "binary_heap"  # plain Python: nothing is compiled
 SMALL = ["--messages=200", "--live-orders=100", "--rounds=1", "--seconds=0.01", "--engines", ENGINE]
 
@@ -380,107 +378,6 @@ class TestReplay:
         assert printed["passed"]
         assert [replay["engine"] for replay in printed["replays"]] == present()
         assert len({replay["digest"] for replay in printed["replays"]}) == 1
-
-
-class TestCompare:
-    def test_two_real_runs(self, runs: tuple[Path, list[dict[str, Any]]]) -> None:
-        before, after = (printed["path"] for printed in runs[1])
-        seen = lab("compare", before, after, "--json")
-        assert seen.returncode == 0, seen.stderr
-        compared = json.loads(seen.stdout)
-        different = [d["name"] for d in compared["differences"] if d["kind"] == "parameter"]
-        assert different == ["seed"]
-        change = compared["changes"][0]
-        assert change["low"] <= change["ratio"] <= change["high"]
-        assert change["rival"] == ENGINE
-        text = lab("compare", before, after).stdout
-        assert "parameter seed: 1 → 2" in text
-        assert change["words"] in text
-
-    def test_faster_is_above_one_for_rates_and_for_times(
-        self, throughput_result: Callable[..., Result], latency_result: Callable[..., Result]
-    ) -> None:
-        slow, fast = (
-            throughput_result({"price_ladder": 1e6}),
-            throughput_result({"price_ladder": 2e6}),
-        )
-        (change,) = compare(slow, fast).changes
-        assert change.ratio == pytest.approx(2)
-        assert (change.low, change.high) == pytest.approx((2 * 0.97 / 1.02, 2 * 1.02 / 0.97))
-        assert change.clear
-        assert change.words.startswith("faster by 2.0 times")
-        before = latency_result(rivals=("price_ladder",), samples=5_000)
-        after = before.model_copy(deep=True)
-        for measurement in after.measurements:
-            for name in ("median", "low", "high"):
-                setattr(measurement, name, 2 * getattr(measurement, name))
-        assert compare(before, after).changes[0].ratio == pytest.approx(0.5)
-        assert compare(before, after).changes[0].words.startswith("slower by 2.0 times")
-
-    def test_a_change_within_the_noise_is_not_clear(
-        self, throughput_result: Callable[..., Result]
-    ) -> None:
-        first, second = throughput_result({"heap": 1e6}), throughput_result({"heap": 1.02e6})
-        (change,) = compare(first, second).changes
-        assert not change.clear
-        assert change.words.startswith("no clear change")
-
-    def test_without_noise_nothing_is_clear(self, throughput_result: Callable[..., Result]) -> None:
-        first, second = throughput_result({"heap": 1e6}), throughput_result({"heap": 9e6})
-        for result in (first, second):
-            result.comparisons.clear()
-            result.measurements[0].values = [1e6]
-        (change,) = compare(first, second).changes
-        assert not change.clear
-        assert "noise not measured" in change.words
-
-    def test_every_case_has_its_own_noise(self, throughput_result: Callable[..., Result]) -> None:
-        """A run compares a rival with itself on its main case; the values tell of the others."""
-        first, second = throughput_result({"heap": 1e6}), throughput_result({"heap": 5e6})
-        first.comparisons.clear()
-        first.measurements[0].values = [1e6, 1.1e6] * 3
-        (change,) = compare(first, second).changes
-        assert change.noise_high == pytest.approx(1.1)
-        assert change.clear
-        assert change.words.startswith("faster by 5.0 times (4.8 to 5.3)")
-        assert change.words.endswith("noise ±10 %")
-        first.measurements[0].values = [1e6, 5.2e6] * 3
-        (change,) = compare(first, second).changes
-        assert not change.clear
-        assert "within the noise; noise a factor of 5.2" in change.words
-
-    def test_what_is_not_stable_is_said_first(
-        self, throughput_result: Callable[..., Result], tmp_path: Path
-    ) -> None:
-        first, second = throughput_result(), throughput_result()
-        second.machine = first.machine | {"id": "ffffffff", "name": "Another, 8 CPUs"}
-        second.verdict.stable = False
-        paths = [save(result, tmp_path) for result in (first, second)]
-        lines = lab("compare", *paths).stdout.splitlines()
-        assert lines[0].startswith("beware  after is not stable")
-        assert lines[1].startswith("beware  different machines")
-
-    def test_refuses_what_cannot_be_compared(
-        self,
-        throughput_result: Callable[..., Result],
-        latency_result: Callable[..., Result],
-        tmp_path: Path,
-    ) -> None:
-        rates, times = throughput_result(), latency_result(samples=1_000)
-        other, void = throughput_result({"another": 1.0}), throughput_result()
-        wrong = throughput_result()
-        wrong.digest = "0000"
-        for measurement in void.measurements:
-            measurement.digest_ok = False
-        cases = [
-            (times, "are different experiments"),
-            (other, "no valid measurement in common"),
-            (void, "no valid measurement in common"),
-            (wrong, "the same parameters gave different work"),
-        ]
-        first = save(rates, tmp_path)
-        for result, expected in cases:
-            assert expected in mistake("compare", first, save(result, tmp_path))
 
 
 class TestReport:

@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from engines.errors import FileError
 from lab import tables
 from lab.measure import result as module
-from lab.measure.comparison import compare
 from lab.measure.result import (
     Code,
     Comparison,
@@ -242,16 +241,6 @@ def test_a_file_without_coverage_can_be_read(tmp_path):
     path.write_text(json.dumps(content))
     found = load(path).measurements[0]
     assert found.coverage is None and found.coverage_text() == ""
-
-
-@pytest.mark.parametrize(("coverage", "is_clear"), [(None, False), (0.875, False), (0.96, True)])
-def test_two_results_differ_clearly_only_with_intervals_that_are_worth_it(coverage, is_clear):
-    before = made(measurements=[measurement(coverage=coverage)])
-    faster = dict(median=4.0, low=3.85, high=4.2, coverage=0.96)
-    after = made(measurements=[measurement(**faster)])
-    (change,) = compare(before, after).changes
-    assert change.ratio == pytest.approx(10) and change.clear is is_clear
-    assert ("from too few rounds" in change.words) is not is_clear
 
 
 def test_the_summary_is_json_without_histograms(tmp_path):

@@ -1,0 +1,102 @@
+"""Can this lab's verdicts be trusted on this machine?
+
+It is asked what is known: whether the same code differs from itself, whether a kernel that was
+slowed by 3 % or 1 % is slower, how often its intervals hold the truth, what a server of known
+service times answers within. Every comparison is one like any other: fresh processes, turns, looks
+that share an error rate, and it stops when it is clear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from lab.experiments.parameters import Control
+
+if TYPE_CHECKING:
+    from lab.measure.bench import Bench
+
+_COMPARISON_S = 4.5  # measured: two to five rounds of four processes (EPYC under KVM)
+
+Same = Annotated[
+    int,
+    Field(ge=0, le=10_000, description="How often the same code is compared with itself."),
+    Control(unit="comparisons", scale="log", group="Comparisons"),
+]
+Tries = Annotated[
+    int,
+    Field(ge=0, le=10_000, description="How often each planted slowdown is looked for."),
+    Control(unit="comparisons", scale="log", group="Comparisons"),
+]
+Rounds = Annotated[
+    int,
+    Field(ge=2, le=100, description="Rounds of a comparison at most; each starts four processes."),
+    Control(group="Comparisons"),
+]
+Turns = Annotated[
+    int,
+    Field(ge=5, le=10_000, description="Passes that each process makes, taking turns."),
+    Control(unit="passes", scale="log", group="Comparisons"),
+]
+Neighbour = Annotated[
+    Literal["none", "compute", "memory"],
+    Field(description="A second load while it measures: bursts of arithmetic, or of memory."),
+    Control(group="Comparisons"),
+]
+Simulations = Annotated[
+    int,
+    Field(ge=20, le=100_000, description="Simulated comparisons for each kind of interval."),
+    Control(scale="log", group="Simulations"),
+]
+Repetitions = Annotated[
+    int,
+    Field(ge=3, le=1_000, description="Repetitions of each queue whose theory is known."),
+    Control(scale="log", group="Simulations"),
+]
+Core = Annotated[
+    int,
+    Field(ge=-2, le=4095, description="CPU to pin processes to; -1: any, -2: the last."),
+    Control(group="Machine"),
+]
+Seed = Annotated[
+    int,
+    Field(ge=0, le=2**32 - 1, description="Decides the commands, the order and the simulations."),
+    Control(group="Simulations"),
+]
+
+
+def self_check(
+    bench: Bench,
+    *,
+    same: Same = 6,
+    tries: Tries = 6,
+    rounds: Rounds = 6,
+    turns: Turns = 100,
+    neighbour: Neighbour = "none",
+    simulations: Simulations = 200,
+    repetitions: Repetitions = 10,
+    core: Core = -2,
+    seed: Seed = 1,
+) -> None:
+    """Ask the lab what is known, and count how often it is right."""
+    from lab.experiments.self_check_asked import Asked, note_of_work
+    from lab.experiments.self_check_simulated import say_what_is_simulated
+
+    note_of_work(bench, rounds, turns)
+    with Asked(bench, rounds, turns, neighbour, core, seed) as asked:
+        asked.all(same, tries)
+    say_what_is_simulated(bench, simulations, repetitions, core, seed)
+
+
+def estimate_seconds(parameters: Mapping[str, Any]) -> float:
+    """Return about how long a run takes."""
+    comparisons = parameters["same"] + 2 * parameters["tries"]
+    share = (parameters["rounds"] * (0.6 + parameters["turns"] * 3e-3)) / (6 * 0.9)
+    return (
+        5.0
+        + comparisons * _COMPARISON_S * share
+        + parameters["simulations"] * 0.1
+        + parameters["repetitions"] * 1.0
+    )
