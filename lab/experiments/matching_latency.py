@@ -22,6 +22,8 @@ from lab.experiments.matching_parameters import (
     Rounds,
     Seconds,
     Seed,
+    Smallest,
+    StopEarly,
     Symbols,
     fast,
 )
@@ -42,6 +44,8 @@ def matching_latency(
     engines: Engines = _PANEL_ENGINES,
     batch: Batch = 64,
     rounds: Rounds = 3,
+    stop_early: StopEarly = False,
+    smallest: Smallest = 2.0,
     seconds: Seconds = 0.2,
     core: Core = -1,
     seed: Seed = 1,
@@ -69,7 +73,15 @@ def matching_latency(
         )
         for engine in rivals
     }
-    bench.compare(tasks, case="all", rounds=rounds, core=core, seed=seed)
+    bench.compare(
+        tasks,
+        case="all",
+        rounds=rounds,
+        core=core,
+        seed=seed,
+        smallest=smallest / 100,
+        early=stop_early,
+    )
     say_beside_memory(bench, chase(bench, core))
 
 

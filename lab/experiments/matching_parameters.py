@@ -116,6 +116,24 @@ Rounds = Annotated[
     ),
     Control(group="Statistics"),
 ]
+StopEarly = Annotated[
+    bool,
+    Field(
+        description="Stop before the last round where every comparison is clear; each round from "
+        "the second on is then a look, and all looks share one error rate.",
+    ),
+    Control(group="Statistics"),
+]
+Smallest = Annotated[
+    float,
+    Field(
+        ge=0.1,
+        le=50,
+        description="The difference worth finding: where one as large is ruled out, two are the "
+        "same.",
+    ),
+    Control(unit="%", scale="log", group="Statistics"),
+]
 Seconds = Annotated[
     float,
     Field(

@@ -26,6 +26,8 @@ from lab.experiments.matching_parameters import (
     Rounds,
     Seconds,
     Seed,
+    Smallest,
+    StopEarly,
     fast,
     in_order,
 )
@@ -68,6 +70,8 @@ def matching_rivals(
     engines: Engines = fast(),  # noqa: B006, B008
     batch: Batch = 10_000,
     rounds: Rounds = 3,
+    stop_early: StopEarly = False,
+    smallest: Smallest = 2.0,
     seconds: Seconds = 0.2,
     core: Core = -1,
     seed: Seed = 1,
@@ -88,7 +92,15 @@ def matching_rivals(
     known = _known(bench, plain, present, shared)
     tasks = _tasks(plain, present, in_order(engines), known, shared, batch, seconds)
     _note_flow(bench, plain, rivals, batch)
-    bench.compare(tasks, case=ONE_A_CALL, rounds=rounds, core=core, seed=seed)
+    bench.compare(
+        tasks,
+        case=ONE_A_CALL,
+        rounds=rounds,
+        core=core,
+        seed=seed,
+        smallest=smallest / 100,
+        early=stop_early,
+    )
     _note_rivals(bench, present, len(plain.commands))
 
 

@@ -25,6 +25,8 @@ from lab.experiments.matching_parameters import (
     Rounds,
     Seconds,
     Seed,
+    Smallest,
+    StopEarly,
     Symbols,
     fast,
 )
@@ -96,6 +98,8 @@ def matching_scaling(
     engines: Engines = _ALL,
     batch: Batch = 10_000,
     rounds: Rounds = 3,
+    stop_early: StopEarly = False,
+    smallest: Smallest = 2.0,
     seconds: Seconds = 0.2,
     core: Core = -1,
     seed: Seed = 1,
@@ -124,7 +128,15 @@ def matching_scaling(
         )
         for value, flow_of in prepared.items()
     ]
-    bench.compare_cases(cases, main=cases[-1].name, rounds=rounds, core=core, seed=seed)
+    bench.compare_cases(
+        cases,
+        main=cases[-1].name,
+        rounds=rounds,
+        core=core,
+        seed=seed,
+        smallest=smallest / 100,
+        early=stop_early,
+    )
     say_what_is_counted(bench)
     for value, flow_of in prepared.items():
         for engine in rivals:

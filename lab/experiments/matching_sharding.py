@@ -21,6 +21,8 @@ from lab.experiments.matching_parameters import (
     Rounds,
     Seconds,
     Seed,
+    Smallest,
+    StopEarly,
     Symbols,
     fast,
 )
@@ -69,6 +71,8 @@ def matching_sharding(
     batch: Batch = 10_000,
     cores_max: Cores = 0,
     rounds: Rounds = 3,
+    stop_early: StopEarly = False,
+    smallest: Smallest = 2.0,
     seconds: Seconds = 0.2,
     seed: Seed = 1,
 ) -> None:
@@ -99,7 +103,15 @@ def matching_sharding(
         shards = prepare_shards(bench, made, count, name_of(count), batch, seconds)
         tasks = {engine: shards.together(engine, cpus[-count:]) for engine in rivals}
         cases.append(Case(name_of(count), tasks, at=count))
-    bench.compare_cases(cases, main=cases[-1].name, rounds=rounds, core=-1, seed=seed)
+    bench.compare_cases(
+        cases,
+        main=cases[-1].name,
+        rounds=rounds,
+        core=-1,
+        seed=seed,
+        smallest=smallest / 100,
+        early=stop_early,
+    )
     say_speed_up(bench, [(case.name, int(case.at or 1)) for case in cases], rivals, cpus)
 
 

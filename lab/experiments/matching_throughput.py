@@ -20,6 +20,8 @@ from lab.experiments.matching_parameters import (
     Rounds,
     Seconds,
     Seed,
+    Smallest,
+    StopEarly,
     Symbols,
     present,
 )
@@ -40,6 +42,8 @@ def matching_throughput(
     engines: Engines = _ALL,
     batch: Batch = 10_000,
     rounds: Rounds = 3,
+    stop_early: StopEarly = False,
+    smallest: Smallest = 2.0,
     seconds: Seconds = 0.2,
     core: Core = -1,
     seed: Seed = 1,
@@ -59,7 +63,15 @@ def matching_throughput(
         engine: prepared.task("throughput", engine=engine, batch=batch, seconds=seconds)
         for engine in rivals
     }
-    bench.compare(tasks, case=flow, rounds=rounds, core=core, seed=seed)
+    bench.compare(
+        tasks,
+        case=flow,
+        rounds=rounds,
+        core=core,
+        seed=seed,
+        smallest=smallest / 100,
+        early=stop_early,
+    )
     say_what_is_counted(bench)
 
 

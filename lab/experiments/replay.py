@@ -19,6 +19,8 @@ from lab.experiments.matching_parameters import (
     Rounds,
     Seconds,
     Seed,
+    Smallest,
+    StopEarly,
     in_order,
 )
 from lab.experiments.parameters import Control
@@ -118,6 +120,8 @@ def replay(
     engines: Engines = _PANEL_ENGINES,
     batch: Batch = 1_000,
     rounds: Rounds = 3,
+    stop_early: StopEarly = False,
+    smallest: Smallest = 2.0,
     seconds: Seconds = 0.2,
     core: Core = -1,
     seed: Seed = 1,
@@ -126,7 +130,15 @@ def replay(
     from lab.experiments.replay_task import prepare_replay
 
     tasks = prepare_replay(bench, found_day(day), format, in_order(engines), batch, seconds)
-    bench.compare(tasks, case=DAY_CASE, rounds=rounds, core=core, seed=seed)
+    bench.compare(
+        tasks,
+        case=DAY_CASE,
+        rounds=rounds,
+        core=core,
+        seed=seed,
+        smallest=smallest / 100,
+        early=stop_early,
+    )
 
 
 def estimate_seconds(parameters: Mapping[str, Any]) -> float:

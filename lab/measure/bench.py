@@ -299,7 +299,6 @@ class Bench:
         rivals = order.sample(list(case.tasks) * 2, 2 * len(case.tasks))
         processes: list[tuple[str, Attended]] = []
         try:
-            going_on = []
             for place, rival in enumerate(rivals):
                 run = 2 * number + rivals[:place].count(rival) + 1
                 detail = f"{rival}, {where}run {run} of {2 * rounds}"
@@ -307,9 +306,10 @@ class Bench:
                 if isinstance(task, Together):
                     self._keep(rival, number, case, self.run_together(task, detail))
                     self._done += _STEPS
-                    continue
-                process = self._started(task, core, detail)
-                processes.append((rival, process))
+                else:
+                    processes.append((rival, self._started(task, core, detail)))
+            going_on = []
+            for _, process in processes:
                 going_on += [process] if process.go_on() else []
                 self._done += 1
             self._take_turns(going_on, f"{where}round {number + 1} of {rounds}", order)

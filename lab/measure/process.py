@@ -61,6 +61,9 @@ class Together:
 class Attended:
     """A measured process under way.
 
+    It loads its modules at once, several beside each other, and begins its task when it is first
+    let go on.
+
     Parameters
     ----------
     task
@@ -115,15 +118,15 @@ class Attended:
             It failed or was killed.
         """
         process = self._process
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdout is not None
         if self._is_waiting:
             self._is_waiting = False
-            with suppress(BrokenPipeError):  # it has died; its last lines say of what
-                process.stdin.write(f"{turn}\n")
-                process.stdin.flush()
+            self._grant(turn)
         last: dict[str, Any] = {}
         for line in process.stdout:
             last = json.loads(line)
+            if "loaded" in last:
+                self._grant(0)
             if "turn" in last:
                 self._is_waiting = True
                 return True
@@ -148,6 +151,12 @@ class Attended:
             assert pipe is not None
             with suppress(BrokenPipeError):
                 pipe.close()
+
+    def _grant(self, turn: int) -> None:
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # it has died; its last lines say of what
+            self._process.stdin.write(f"{turn}\n")
+            self._process.stdin.flush()
 
     def _outcome(self, last: dict[str, Any]) -> dict[str, Any]:
         """Return the outcome of a process that has ended, or raise why there is none."""

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from typing import Any, TextIO
 
+_GONE = "whoever measured this process is gone"
+
 
 class Talk:
     """Given to a task as its first argument: ``say("measuring")``, ``say.turn()``.
@@ -33,6 +35,12 @@ class Talk:
         """Tell which phase begins."""
         self.send({"phase": phase})
 
+    def begin(self) -> None:
+        """Say that all is loaded, and wait until the task may begin."""
+        self.send({"loaded": True})
+        if self._granted is not None and not self._granted.readline():
+            raise SystemExit(_GONE)
+
     def turn(self) -> int:
         """Wait until it is this process's turn to be measured; the others stand still meanwhile.
 
@@ -50,7 +58,7 @@ class Talk:
         self.send({"turn": True})
         granted = self._granted.readline()
         if not granted:
-            raise SystemExit("whoever measured this process is gone")
+            raise SystemExit(_GONE)
         self.waited_s += time.perf_counter() - start_s
         return int(granted)
 

@@ -2,8 +2,8 @@
 
 ``python -m lab.measure.worker ORDER`` is started by ``runner``. The order is a JSON object: the
 task's function, its arguments, the shared arrays, the CPU. Lines of JSON leave on standard output:
-where the task is (``phase``), that it waits for its ``turn``, which a line on standard input
-grants, and last its ``outcome``, or the ``error`` that it raised on purpose.
+that all is ``loaded``, where the task is (``phase``), that it waits for its ``turn``, which a line
+on standard input grants, and last its ``outcome``, or the ``error`` that it raised on purpose.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ def _perform(order: dict[str, Any], say: Talk) -> dict[str, Any]:
     module, name = order["where"].split(":")
     task = getattr(import_module(module), name)
     arrays = {key: SharedArray.open(ticket).array for key, ticket in order["shared"].items()}
+    say.begin()
     wall_s, processor_s = time.perf_counter(), time.process_time()
     outcome: dict[str, Any] = task(say, **arrays, **order["arguments"])
     gc.unfreeze()  # extensions count what is left at the end
