@@ -44,8 +44,10 @@ help:
 lab: setup
 	@$(python) -m lab open
 
+# Two workers, or one on one core: more would disturb what is measured (tests/conftest.py). ARGS=-n0
+# does without.
 test: setup
-	@$(python) -m pytest $(ARGS)
+	@$(python) -m pytest -n auto --maxprocesses=2 $(ARGS)
 
 soak: setup
 	@$(python) -m pytest -m soak $(ARGS)

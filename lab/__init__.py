@@ -9,6 +9,8 @@ The door for notebooks::
     result.rows()                                 # the measurements as a list of dicts
     lab.results("matching_latency")               # what was run before, the newest first
     lab.compare(before, after)                    # what changed, beside what differed
+    lab.sweep("matching_latency", live_orders=[1_000, 10_000])   # every point of a grid
+    lab.history("matching_throughput")            # one experiment over time and commits
     lab.report(result)                            # one page that someone else can repeat
     lab.book("balanced")                          # an order book, step by step, forward and back
 
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
     from ipywidgets import Widget
 
     from lab.measure.comparison import SideBySide
+    from lab.measure.history import History
     from lab.measure.result import Result
+    from lab.measure.sweep import Sweep
 
-__all__ = ["book", "compare", "panel", "report", "results", "run"]
+__all__ = ["book", "compare", "history", "panel", "report", "results", "run", "sweep"]
 
 
 def panel(name: str, **settings: Any) -> Widget:
@@ -174,6 +178,82 @@ def compare(
         return compare(*two_sides(str(before), str(after), experiment, saved), names, saved)
     sides = [_several(side) for side in (before, after)]
     return compare(sides[0], sides[1], names, all_saved(sides[0][0].experiment))
+
+
+def sweep(
+    name: str,
+    *,
+    size: str | None = None,
+    folder: str | PathLike[str] | None = None,
+    anew: bool = False,
+    **parameters: Any,
+) -> Sweep:
+    """Run an experiment at every point of a grid, one run at a time.
+
+    Interrupted, the same call goes on where it stopped; a point that fails does not end the rest.
+
+    Parameters
+    ----------
+    name
+        An experiment, as ``lab list`` shows them.
+    size
+        ``"smoke"``, ``"full"``, or None for the defaults.
+    folder
+        Where plan and results lie; by default below ``data/results/sweeps``.
+    anew
+        Whether what the folder holds is removed and all is measured again.
+    **parameters
+        The experiment's own parameters: a value, a list of values, or a text as ``lab sweep``
+        takes it (``"1000..1000000*10"``). A parameter that is itself a list takes a list of lists.
+
+    Returns
+    -------
+    Sweep
+        It shows itself; ``rows()``, ``results``, ``found()``.
+
+    Raises
+    ------
+    engines.errors.InputError
+        A value is wrong at any point, or the folder holds another sweep; nothing was started.
+    """
+    from lab.measure.sweep_door import swept
+
+    return swept(name, parameters, size, folder, anew)
+
+
+def history(
+    experiment: str,
+    *,
+    machine: str | None = None,
+    rival: str | Iterable[str] = (),
+    case: str | Iterable[str] = (),
+    metric: str | Iterable[str] = (),
+) -> History:
+    """Return an experiment's results over time and commits on one machine.
+
+    Parameters
+    ----------
+    experiment
+        An experiment, as ``lab list`` shows them.
+    machine
+        Its id, or a part of its name; this one by default.
+    rival, case, metric
+        Only these.
+
+    Returns
+    -------
+    History
+        It shows itself as a table and a figure; ``rows()`` hands out every point.
+
+    Raises
+    ------
+    engines.errors.InputError
+        There is no such result.
+    """
+    from lab.measure.history import history
+
+    chosen = [[one] if isinstance(one, str) else list(one) for one in (rival, case, metric)]
+    return history(experiment, machine=machine, rival=chosen[0], case=chosen[1], metric=chosen[2])
 
 
 def report(

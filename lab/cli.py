@@ -411,6 +411,58 @@ def _engine_named(name: str) -> str:
     raise InputError(f"engine {name} is unknown; {remedy}")
 
 
+@main.command(short_help="Show one experiment over time, and where it changed.")
+@click.argument("experiment")
+@click.option("--machine", help="Its id, or a part of its name (default: this one).")
+@click.option("--rival", multiple=True, help="Only this one; may be given again.")
+@click.option("--case", multiple=True, help="Only this one; may be given again.")
+@click.option("--metric", multiple=True, help="Only this one, such as service_time_p99.")
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False),
+    help="Where the results lie (default: all that are saved).",
+)
+@click.option(
+    "--figure", type=click.Path(dir_okay=False), help="Draw it as well: a .png or .svg file."
+)
+@_json
+def history(
+    experiment: str,
+    machine: str | None,
+    rival: tuple[str, ...],
+    case: tuple[str, ...],
+    metric: tuple[str, ...],
+    folder: str | None,
+    figure: str | None,
+    as_json: bool,
+) -> None:
+    """Show EXPERIMENT's results over time and commits on one machine, and where levels moved.
+
+    Results go into one series only where they did the same work (the digest says so) with the same
+    settings. A step is named with its date and commit, with false alarms held down over all series.
+
+    \b
+    Example
+      lab history matching_throughput --rival native --figure native.png
+    """
+    from lab.history_text import history_text
+    from lab.measure.history import history as over_time
+    from lab.measure.sides import all_saved
+
+    saved = all_saved(experiment, folder)
+    found = over_time(
+        experiment, machine=machine, rival=rival, case=case, metric=metric, saved=saved
+    )
+    if figure:
+        from lab.plots.history import write_figure
+
+        write_figure(found, figure)
+    if as_json:
+        print_json(found.as_dict() | {"figure": figure})
+    else:
+        print(history_text(found))
+
+
 @main.command(short_help="Compare two results, commits or machines.")
 @click.argument("before")
 @click.argument("after")

@@ -1,16 +1,65 @@
-"""Tests that run notebooks write nothing into the person's own Jupyter folders, like ``lab open``.
+"""What holds for all tests: where their notebooks write, and which of them never run side by side.
 
-It stands here because Jupyter reads these variables once, when it is first imported.
+Tests that run notebooks write nothing into the person's own Jupyter folders, like ``lab open``. It
+stands here because Jupyter reads these variables once, when it is first imported.
+
+``make test`` has two workers. A file's tests stay on one of them, since what its fixtures make is
+shared; and all files that start measured processes stay on the same one, or two measured processes
+would share a CPU. That one begins with them: they take longest.
 """
 
 from __future__ import annotations
 
 import os
 
+import pytest
+
 from lab.jupyter import launch
+
+MEASURING = {
+    "tests/lab/test_cli.py",
+    "tests/lab/test_compare.py",
+    "tests/lab/test_hardware.py",
+    "tests/lab/test_load.py",
+    "tests/lab/test_memory_probes.py",
+    "tests/lab/test_open_loop.py",
+    "tests/lab/test_panels.py",
+    "tests/lab/test_queueing.py",
+    "tests/lab/test_rivals.py",
+    "tests/lab/test_runner.py",
+    "tests/lab/test_scaling.py",
+    "tests/lab/test_self_check.py",
+    "tests/lab/test_sweep.py",
+    "tests/test_experiments.py",
+    "tests/test_notebooks.py",
+}
+"""Files whose tests start measured processes or wait for moments."""
 
 launch.STATE_FOLDER.mkdir(exist_ok=True)
 _environment = launch.environment(os.environ)
 for name in os.environ.keys() - _environment.keys():
     del os.environ[name]
 os.environ.update(_environment)
+
+
+def pytest_collection_modifyitems(config, items) -> None:
+    """On a worker, put what measures first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _file(item.nodeid) not in MEASURING)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Hand out whole files, those that measure as if they were one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneMeasures(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "measuring" if _file(nodeid) in MEASURING else _file(nodeid)
+
+    config.option.loadscopereorder = False  # the longest first, not the most numerous
+    return OneMeasures(config, log)
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0]

@@ -7,7 +7,6 @@ slows all alike. While one is measured this process waits for its pipe.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import random
 import time
@@ -327,7 +326,6 @@ class Bench:
 
     def _take_turns(self, going_on: list[Attended], where: str, order: random.Random) -> None:
         """Let one process after the other do one pass, in an order that is random in each turn."""
-        gc.collect()
         turn = 0
         while going_on:
             turn += 1
