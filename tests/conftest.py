@@ -18,7 +18,6 @@ from lab.jupyter import launch
 
 MEASURING = {
     "tests/lab/test_cli.py",
-    "tests/lab/test_compare.py",
     "tests/lab/test_hardware.py",
     "tests/lab/test_load.py",
     "tests/lab/test_memory_probes.py",
