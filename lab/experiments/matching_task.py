@@ -23,10 +23,10 @@ from engines.messages import COMMAND, EVENT
 from lab.hardware.counters import Counters, open_counters
 from lab.hardware.memory import prefaulted_array
 from lab.measure.histogram import COUNTERS, Histogram
+from lab.measure.steady import is_warm
 from lab.measure.talk import Talk
 
-_WARM_SHARE = 0.25  # of the measuring time, for commands that nobody counts
-_WARM_SECONDS_MAX = 1.0  # caches, branch predictors and the frequency are warm long before
+_WARM_SHARE = 1.0  # of the measuring time: the most that warming up may take
 _CHUNK = 1_000  # commands a call where no time is taken
 _PASSES_MAX = 1_000
 _CALLS_MAX = 20_000  # timed in a pass: at 2.5 µs for a call of one command, 50 ms
@@ -50,6 +50,8 @@ class Passes:
         ``EVENT`` records, present in memory and used again by every pass.
     cycles_trusted
         Whether the cycle counter may be read; if not, engines read the monotonic clock.
+    compile_s
+        What it took until the engine answered its first command: its kernels compiled or loaded.
     """
 
     preload: np.ndarray
@@ -58,6 +60,7 @@ class Passes:
     room: dict[str, int]
     events: np.ndarray
     cycles_trusted: bool = True
+    compile_s: float = 0.0
 
     def fresh_engine(self) -> MatchingEngine:
         """Return a new engine that holds the preload."""
@@ -71,19 +74,34 @@ class Passes:
             taken += engine.submit(self.preload[taken : taken + _CHUNK], self.events)[0]
         return engine
 
-    def warm(self, seconds: float, ticks: np.ndarray | None = None) -> None:
-        """Run commands that nobody counts, for ``seconds`` or more.
+    def warm(self, seconds: float, ticks: np.ndarray | None = None) -> dict[str, Any]:
+        """Make passes that nobody counts, until they have stopped getting faster.
 
-        Where taking the preload alone has lasted that long, that was the warm-up.
+        Parameters
+        ----------
+        seconds
+            When to stop all the same. A pass that has begun is finished.
+        ticks
+            What the engine times its commands in, where it will.
+
+        Returns
+        -------
+        dict
+            ``warm_up_passes``, ``warm_up_s``, and whether they ``is_warm``.
         """
-        end_s = time.perf_counter() + seconds
-        engine = self.fresh_engine()
-        while time.perf_counter() < end_s:
+        start_s = time.perf_counter()
+        durations_s: list[float] = []
+        while not (warm := is_warm(durations_s)) and time.perf_counter() - start_s < seconds:
+            engine = self.fresh_engine()
+            pass_s = time.perf_counter()
             for first in range(0, len(self.commands), _CHUNK):
                 engine.submit(self.commands[first : first + _CHUNK], self.events, ticks)
-                if time.perf_counter() > end_s:
-                    break
-            engine = self.fresh_engine()
+            durations_s.append(time.perf_counter() - pass_s)
+        return {
+            "warm_up_passes": len(durations_s),
+            "warm_up_s": time.perf_counter() - start_s,
+            "is_warm": warm,
+        }
 
     def repeated(self, say: Talk, seconds: float) -> Iterator[tuple[int, MatchingEngine]]:
         """Wait for a turn and yield its number and a fresh engine, until ``seconds`` are over.
@@ -142,10 +160,8 @@ def throughput(
     """
     passes = compiled_passes(say, preload, commands, engine, room, min(events, REUSED_EVENTS))
     say("warming")
-    start_s = time.perf_counter()
     seen = see(passes, batch, events)
-    spent_s = time.perf_counter() - start_s  # that was a warm-up too
-    passes.warm(max(0.0, warm_seconds(seconds) - spent_s))
+    warmed = passes.warm(warm_seconds(seconds))
     say("measuring")
     counters, reason = open_counters()
     rates: dict[int, float] = {}
@@ -159,7 +175,12 @@ def throughput(
         counters.close()
         reason = "" if counted else "the counters were shared with others; run again alone"
     readings = [rate_reading(rates), *_per_command(counted, len(commands))]
-    return {"readings": readings, "digests": digests, "no_counters": reason}
+    return {
+        "readings": readings,
+        "digests": digests,
+        "no_counters": reason,
+        "preparation": {"compile_s": passes.compile_s, **warmed},
+    }
 
 
 def rate_reading(rates: Mapping[int, float]) -> dict[str, Any]:
@@ -288,7 +309,7 @@ def latency(
     ticks = prefaulted_array(len(commands), np.int64)
     _compile(say, passes, ticks)
     say("warming")
-    passes.warm(warm_seconds(seconds), ticks)
+    warmed = passes.warm(warm_seconds(seconds), ticks)
     say("measuring")
     kinds = {name: Turns() for name in ("all", *action_names)}
     books = passes.repeated(say, seconds / 2)
@@ -303,7 +324,11 @@ def latency(
         calls = _time_calls(say, passes, size, seconds / 2 / len(sizes))
         readings.append(_service_time(f"batch of {size}", calls.per_command, calls.middle_ns))
         digests += calls.digests
-    return {"readings": readings, "digests": digests}
+    return {
+        "readings": readings,
+        "digests": digests,
+        "preparation": {"compile_s": passes.compile_s, **warmed},
+    }
 
 
 def call_sizes(batch: int, messages: int) -> list[int]:
@@ -345,16 +370,18 @@ def compiled_passes(
 
 
 def warm_seconds(seconds: float) -> float:
-    """Return how long to warm up for a measurement of ``seconds``."""
-    return min(_WARM_SHARE * seconds, _WARM_SECONDS_MAX)
+    """Return how long warming up may take before a measurement of ``seconds``."""
+    return _WARM_SHARE * seconds
 
 
 def _compile(say: Talk, passes: Passes, ticks: np.ndarray | None) -> None:
     """Call the engine once on one command, so that its kernels are there."""
     say("compiling")
+    start_s = time.perf_counter()
     engine = IMPLEMENTATIONS[passes.engine].create(**passes.room)
     engine.submit(passes.commands[:1], passes.events, ticks)
     engine.digest()
+    passes.compile_s = time.perf_counter() - start_s
     # What is loaded by now is nothing that the collector need walk through in every turn: 20 ms.
     gc.collect()
     gc.freeze()

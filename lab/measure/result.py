@@ -26,7 +26,7 @@ from lab.experiments.parameters import call_text, command_text
 from lab.measure.statistics import CONFIDENCE
 from lab.units import quantity
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 CHECKOUT = Path(__file__).resolve().parents[2]
 RUNS = CHECKOUT / "data" / "results" / "runs"
 SHIPPED = CHECKOUT / "data" / "results" / "shipped"
@@ -67,8 +67,10 @@ class Measurement(_Record):
     and the highest run's value of each quantile: where these lie far apart, the machine was
     measured, not the code. ``coverage`` is the probability that such an interval encloses the true
     median; older files do not have it. A ``share`` is of outcomes that are 0 or 1: its ``median``
-    is their mean, in an exact interval. What is ``relative`` is a part of what would be right. ``at`` is the number that a case stands for where the cases
-    are points of an axis: a book's size, a count of cores.
+    is their mean, in an exact interval. What is ``relative`` is a part of what would be right.
+    ``at`` is the number that a case stands for where the cases are points of an axis: a book's
+    size, a count of cores. ``turns`` are some of each process's passes, ``shape`` is what their
+    median hides.
     """
 
     rival: str
@@ -88,6 +90,8 @@ class Measurement(_Record):
     spread: dict[str, tuple[float, float]] = Field(default_factory=dict)
     histogram: str | None = None
     samples: int = 0
+    turns: list[Turns] = Field(default_factory=list)
+    shape: Shape | None = None
 
     def coverage_text(self) -> str:
         """Say what the interval is worth where that is less than 95 %, to stand behind it; else "".
@@ -97,6 +101,37 @@ class Measurement(_Record):
         if self.coverage is None or self.coverage >= CONFIDENCE:
             return ""
         return f" ({100 * self.coverage:.0f} %)"
+
+
+class Turns(_Record):
+    """What one process did by turn; processes of a round share the numbers of its turns."""
+
+    round: int
+    turn: list[int]
+    value: list[float]
+
+
+class Shape(_Record):
+    """What a median hides: outliers by class, groups as centre and share, a drift, all in words."""
+
+    outliers: dict[str, int]
+    modes: list[tuple[float, float]] = Field(default_factory=list)
+    process_modes: list[tuple[float, float]] = Field(default_factory=list)
+    drift: float | None = None
+    words: list[str] = Field(default_factory=list)
+
+
+class Preparation(_Record):
+    """What a rival's processes did before they were measured: medians over the processes.
+
+    ``compile_s`` is the time to its first answer, ``is_warm`` whether passes had stopped getting
+    faster in all processes when measuring began, or else the limit of time had come.
+    """
+
+    compile_s: float
+    warm_up_s: float
+    warm_up_passes: float
+    is_warm: bool
 
 
 class Comparison(_Record):
@@ -136,7 +171,7 @@ class Result(_Record):
     changed by mistake, and not who signed it.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2
     experiment: str
     question: str
     parameters: dict[str, Any]
@@ -151,6 +186,7 @@ class Result(_Record):
     comparisons: list[Comparison]
     digest: str
     notes: list[str] = Field(default_factory=list)
+    preparation: dict[str, Preparation] = Field(default_factory=dict)
     checksum: str | None = None
     _path: Path | None = PrivateAttr(None)
 
@@ -309,7 +345,8 @@ def summary(result: Result) -> dict[str, Any]:
         "machine": result.machine,
         "verdict": result.verdict.model_dump(),
         "measurements": [
-            measurement.model_dump(exclude={"histogram"}) for measurement in result.measurements
+            measurement.model_dump(exclude={"histogram", "turns"})
+            for measurement in result.measurements
         ],
         "comparisons": [comparison.model_dump() for comparison in result.comparisons],
         "path": str(result.path) if result.path else None,
@@ -392,7 +429,8 @@ def _sync_folder(folder: Path) -> None:
 
 def _row(measurement: Measurement) -> dict[str, Any]:
     """Return one measurement as a flat dict."""
-    row = measurement.model_dump(exclude={"quantiles", "histogram", "values", "spread"})
+    hidden = {"quantiles", "histogram", "values", "spread", "turns", "shape"}
+    row = measurement.model_dump(exclude=hidden)
     quantiles = {
         name if name == "max" else f"p{name}": value
         for name, value in measurement.quantiles.items()

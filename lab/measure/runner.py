@@ -11,10 +11,11 @@ from typing import Any
 
 from lab.experiments import Experiment, experiment_named
 from lab.measure.bench import Bench
+from lab.measure.insides import insides_in_words
 from lab.measure.lifeline import follow_starter, terminate_as_interrupt
 from lab.measure.progress import Report
 from lab.measure.result import CHECKOUT, Code, Result, check_folder, now_utc, save
-from lab.measure.tally import comparisons_of, measurements_of, too_short
+from lab.measure.tally import comparisons_of, measurements_of, preparations_of, too_short
 from lab.measure.verdict import Surroundings, judge
 
 # What decides a number. A notebook that JupyterLab saved, or a report, changes none.
@@ -129,7 +130,8 @@ def _result(
         measurements=measurements,
         comparisons=comparisons,
         digest=bench.expected_digest,
-        notes=[*bench.notes, *too_short(bench.runs, step_ns)],
+        notes=[*bench.notes, *too_short(bench.runs, step_ns), *insides_in_words(measurements)],
+        preparation=preparations_of(bench.runs),
     )
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from lab.measure.effects import ERROR_RATE, SMALLEST, Round, effect_of, floor_of
 from lab.measure.histogram import Histogram
-from lab.measure.result import Comparison, Measurement
+from lab.measure.insides import preparation_of, shape_for, turns_kept
+from lab.measure.result import Comparison, Measurement, Preparation
 from lab.measure.statistics import median_interval, share_interval
 from lab.measure.words import FASTER, SLOWER, effect_text, noise_text, times_text
 from lab.units import duration
@@ -69,6 +70,9 @@ def measurements_of(runs: Sequence[Run], expected: str | Mapping[str, str]) -> l
             (item["case"], item["metric"]) for run in own for item in run.outcome["readings"]
         )
         found += [_measurement(rival, case, metric, own, expected) for case, metric in kinds]
+    first_metrics = {(item.rival, item.case): item for item in reversed(found)}
+    for measurement in first_metrics.values():
+        _look_inside(measurement, runs)
     return found
 
 
@@ -103,6 +107,16 @@ class Look:
         from lab.measure.sequential import overall_p
 
         return overall_p(p_value, self.number - 1, self.fractions)
+
+
+def preparations_of(runs: Sequence[Run]) -> dict[str, Preparation]:
+    """Return by rival what its processes did before they were measured, of those that told."""
+    rivals = dict.fromkeys(run.rival for run in runs)
+    found = {
+        rival: preparation_of([run.outcome for run in runs if run.rival == rival])
+        for rival in rivals
+    }
+    return {rival: told for rival, told in found.items() if told is not None}
 
 
 def comparisons_of(
@@ -219,6 +233,17 @@ def _measurement(
         histogram=merged.to_hdr() if merged else None,
         samples=sum(reading["samples"] for reading in readings),
     )
+
+
+def _look_inside(measurement: Measurement, runs: Sequence[Run]) -> None:
+    """Have a measurement keep some turns, and what its median hides."""
+    if measurement.unit in OUTCOMES:
+        return
+    met = [(run, reading) for run in runs if (reading := run.reading(measurement.case)) is not None]
+    own = [(run.round, reading) for run, reading in met if run.rival == measurement.rival]
+    everybody = [(run.round, reading) for run, reading in met]
+    measurement.turns = turns_kept(own)
+    measurement.shape = shape_for(own, everybody, measurement.unit)
 
 
 def _digest_of(work: str, expected: str | Mapping[str, str]) -> str:

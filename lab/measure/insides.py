@@ -1,0 +1,101 @@
+"""What a result keeps of its passes: some of each process's turns, and what their median hides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+from lab.measure import shape
+from lab.measure.result import Measurement, Preparation, Shape, Turns
+
+_TURNS_KEPT = 60  # of a process: enough for a figure, 2 kB
+
+# A process's round and its reading.
+Met = Sequence[tuple[int, dict[str, Any]]]
+
+
+def turns_kept(met: Met) -> list[Turns]:
+    """Return some turns of each process, the same of all, evenly over the run; five digits each.
+
+    Parameters
+    ----------
+    met
+        The round and the reading of each process.
+    """
+    last = max(
+        (max(reading["turns"]["turn"]) for _, reading in met if _has_turns(reading)), default=0
+    )
+    step = -(-last // _TURNS_KEPT) or 1
+    return [
+        Turns(round=number, turn=turns, value=[float(f"{value:.5g}") for value in values])
+        for number, reading in met
+        if _has_turns(reading)
+        for turns, values in [_every(reading["turns"], step)]
+    ]
+
+
+def shape_for(own: Met, everybody: Met, unit: str) -> Shape | None:
+    """Return what the median of a rival's passes hides; None where it made one pass a process.
+
+    Parameters
+    ----------
+    own, everybody
+        The round and the reading of each of its processes, and of those of all rivals.
+    unit
+        Of the values.
+    """
+    by_round = {
+        number: shape.common_effect(
+            [_by_turn(reading) for other, reading in everybody if other == number]
+        )
+        for number in dict.fromkeys(number for number, _ in everybody)
+    }
+    processes = [(number, _by_turn(reading)) for number, reading in own]
+    processes = [(number, turns) for number, turns in processes if len(turns) > 1]
+    if not processes or any(value <= 0 for _, turns in processes for value in turns.values()):
+        return None
+    found = shape.shape_of(
+        [list(turns.values()) for _, turns in processes],
+        [[by_round[number][turn] for turn in turns] for number, turns in processes],
+        unit,
+    )
+    return Shape(
+        outliers=found.outliers,
+        modes=list(found.modes),
+        process_modes=list(found.process_modes),
+        drift=found.drift,
+        words=found.words,
+    )
+
+
+def preparation_of(outcomes: Sequence[dict[str, Any]]) -> Preparation | None:
+    """Return what some processes did before they were measured, if they told."""
+    told = [outcome["preparation"] for outcome in outcomes if "preparation" in outcome]
+    if not told:
+        return None
+    names = ("compile_s", "warm_up_s", "warm_up_passes")
+    middles = {name: round(float(median(one[name] for one in told)), 6) for name in names}
+    return Preparation(**middles, is_warm=all(one["is_warm"] for one in told))
+
+
+def insides_in_words(measurements: Sequence[Measurement]) -> list[str]:
+    """Return a sentence for each measurement whose median hides something."""
+    found = [item for item in measurements if item.shape is not None and item.shape.words]
+    return [f"{item.rival} on {item.case}: {'; '.join(item.shape.words)}." for item in found]
+
+
+def _has_turns(reading: dict[str, Any]) -> bool:
+    return bool(reading.get("turns", {}).get("turn"))
+
+
+def _by_turn(reading: dict[str, Any]) -> dict[int, float]:
+    turns = reading.get("turns", {})
+    return dict(zip(turns.get("turn", ()), turns.get("value", ()), strict=True))
+
+
+def _every(turns: dict[str, Any], step: int) -> tuple[list[int], list[float]]:
+    """Return every so many-th turn of a process, at least its first."""
+    pairs = list(zip(turns["turn"], turns["value"], strict=True))
+    kept = [pair for pair in pairs if pair[0] % step == 0] or pairs[:1]
+    return [turn for turn, _ in kept], [value for _, value in kept]
