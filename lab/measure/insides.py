@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -23,15 +23,14 @@ def turns_kept(met: Met) -> list[Turns]:
     met
         The round and the reading of each process.
     """
-    last = max(
-        (max(reading["turns"]["turn"]) for _, reading in met if _has_turns(reading)), default=0
-    )
+    processes = [(number, _by_turn(reading)) for number, reading in met]
+    processes = [(number, turns) for number, turns in processes if turns]
+    last = max((max(turns) for _, turns in processes), default=0)
     step = -(-last // _TURNS_KEPT) or 1
+    kept = [(number, _every(turns, step)) for number, turns in processes]
     return [
-        Turns(round=number, turn=turns, value=[float(f"{value:.5g}") for value in values])
-        for number, reading in met
-        if _has_turns(reading)
-        for turns, values in [_every(reading["turns"], step)]
+        Turns(round=number, turn=list(turns), value=[float(f"{v:.5g}") for v in turns.values()])
+        for number, turns in kept
     ]
 
 
@@ -81,12 +80,8 @@ def preparation_of(outcomes: Sequence[dict[str, Any]]) -> Preparation | None:
 
 def insides_in_words(measurements: Sequence[Measurement]) -> list[str]:
     """Return a sentence for each measurement whose median hides something."""
-    found = [item for item in measurements if item.shape is not None and item.shape.words]
-    return [f"{item.rival} on {item.case}: {'; '.join(item.shape.words)}." for item in found]
-
-
-def _has_turns(reading: dict[str, Any]) -> bool:
-    return bool(reading.get("turns", {}).get("turn"))
+    found = [(item, item.shape.words) for item in measurements if item.shape is not None]
+    return [f"{item.rival} on {item.case}: {'; '.join(words)}." for item, words in found if words]
 
 
 def _by_turn(reading: dict[str, Any]) -> dict[int, float]:
@@ -94,8 +89,7 @@ def _by_turn(reading: dict[str, Any]) -> dict[int, float]:
     return dict(zip(turns.get("turn", ()), turns.get("value", ()), strict=True))
 
 
-def _every(turns: dict[str, Any], step: int) -> tuple[list[int], list[float]]:
+def _every(turns: Mapping[int, float], step: int) -> dict[int, float]:
     """Return every so many-th turn of a process, at least its first."""
-    pairs = list(zip(turns["turn"], turns["value"], strict=True))
-    kept = [pair for pair in pairs if pair[0] % step == 0] or pairs[:1]
-    return [turn for turn, _ in kept], [value for _, value in kept]
+    kept = {turn: value for turn, value in turns.items() if turn % step == 0}
+    return kept or dict(list(turns.items())[:1])
