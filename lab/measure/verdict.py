@@ -128,10 +128,7 @@ def _lead(best: Measurement, second: Measurement, comparisons: Sequence[Comparis
         if comparison.state == "same":
             within = share_text(max(high, 1 / low) - 1)
             return f"; no difference from {second.rival} larger than {within}"
-        is_few = comparison.words.endswith(floor.removeprefix("noise floor ")) and (
-            "too few" in comparison.words
-        )
-        if is_few and ratio > comparison.noise_high:
+        if "too few" in comparison.words and ratio > comparison.noise_high:
             return f", about {times_text(ratio)} times {second.rival}, from too few rounds; {floor}"
         return f"; no difference from {second.rival} stands out ({floor})"
     return ""
@@ -177,7 +174,8 @@ def _drifting(runs: Sequence[Run], main_case: str) -> Problem | None:
         return None
     moved = percent_text(abs(factor - 1))
     return (
-        f"the numbers moved by {moved} from the first rounds to the last",
+        f"the numbers moved by {moved} from the first rounds to the last (ratios did not, for they "
+        "are taken turn by turn)",
         _QUIETER,
     )
 
