@@ -104,8 +104,8 @@ def change_points(
         raise ValueError(f"values are {levels}; each must be above 0")
     if not levels:
         return []
-    found = _relocated(np.log(levels), _searched(np.log(levels), alpha))
-    kept = _merged(levels, found, least_change)
+    logs = np.log(levels)
+    kept = _merged(levels, _settled(logs, _searched(logs, alpha), alpha), least_change)
     return [
         Change(cut, before, after, after / before, p)
         for (cut, p), (before, after) in zip(
@@ -272,38 +272,77 @@ def _overshoot(step: Ranks) -> Ranks:
     return (ndtr(half) - 0.5) / half / (half * ndtr(half) + density)
 
 
+# Noise is read from differences over one and over two points, which levels and outliers hardly
+# touch. Differences across a change, known or in question, say nothing of it and are left out.
+
+
 def _worth(logs: Ranks, cuts: Sequence[int], part: Ranks, rest: Ranks) -> float:
     """Return what the score of a part's difference from the rest is worth: 1 or less.
 
     It is worth less where neighbours are alike, for then also noise makes levels, but not such as
-    are several of its own sizes apart. How large the noise is and how alike neighbours are is read
-    from differences over one and over two points, which levels and outliers hardly touch.
+    are several of its own sizes apart.
 
     Parameters
     ----------
     logs
         The history.
     cuts
-        Its changes, the one in question included: differences across them say nothing of noise.
+        Its changes, the one in question included.
     part, rest
         What differs.
     """
-    pieces = np.split(logs, sorted(cuts))
-    one = np.concatenate([np.abs(piece[1:] - piece[:-1]) for piece in pieces])
-    two = np.concatenate([np.abs(piece[2:] - piece[:-2]) for piece in pieces])
-    # 0.954: the median of what two values of deviation 1 differ by
-    noise = float(np.median(one)) / 0.954
-    distance = abs(float(np.median(part)) - float(np.median(rest)))
-    if noise == 0 or distance >= _TOWERING * noise:
+    if _towers(logs, cuts, part, rest):
         return 1.0
-    likeness = min(max(_mean_square(two) / _mean_square(one) - 1, 0.0), _LIKENESS_MOST)
+    near, far = (_mean_square(_differences(logs, cuts, over)) for over in (1, 2))
+    likeness = min(max(far / near - 1, 0.0), _LIKENESS_MOST)
     return math.sqrt((1 - likeness) / (1 + likeness))
+
+
+def _towers(logs: Ranks, cuts: Sequence[int], part: Ranks, rest: Ranks) -> bool:
+    """Return whether a part differs from the rest by several times the size of the noise."""
+    # 0.954: the median of what two normal values of deviation 1 differ by
+    noise = float(np.median(_differences(logs, cuts, 1))) / 0.954
+    distance = abs(float(np.median(part)) - float(np.median(rest)))
+    return noise == 0 or distance >= _TOWERING * noise
+
+
+def _differences(logs: Ranks, cuts: Sequence[int], over: int) -> Ranks:
+    """Return how much the points of a level differ from those ``over`` places on."""
+    pieces = np.split(logs, sorted(cuts))
+    return np.concatenate([np.abs(piece[over:] - piece[:-over]) for piece in pieces])
 
 
 def _mean_square(differences: Ranks) -> float:
     """Return the mean square of differences, of which the largest count less."""
     most = _CLIPPED * np.median(differences)
     return float(np.mean(np.minimum(differences, most) ** 2))
+
+
+def _settled(logs: Ranks, found: dict[int, float], alpha: float) -> dict[int, float]:
+    """Return the changes that still stand between their neighbours, each at its best place.
+
+    A stretch that holds several changes is often cut next to one; once that one is found itself,
+    nothing is left of the first cut.
+    """
+    kept = _relocated(logs, found)
+    while kept:
+        doubts = {cut: _doubt(logs, list(kept), cut) for cut in kept}
+        worst = max(doubts, key=doubts.__getitem__)
+        if doubts[worst] <= alpha:
+            break
+        kept = _relocated(logs, {cut: p for cut, p in kept.items() if cut != worst})
+    return kept
+
+
+def _doubt(logs: Ranks, cuts: Sequence[int], cut: int) -> float:
+    """Return the p-value of a change between its neighbours, 0 where it towers above noise."""
+    place = cuts.index(cut)
+    first, last = [0, *cuts][place], [*cuts, len(logs)][place + 1]
+    before, after = logs[first:cut], logs[cut:last]
+    if _towers(logs, cuts, before, after):
+        return 0.0
+    score = _best_step(logs[first:last])[1] * _worth(logs, cuts, before, after)
+    return _chance(score, _splits(last - first), 1)
 
 
 def _relocated(logs: Ranks, found: dict[int, float]) -> dict[int, float]:
