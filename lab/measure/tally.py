@@ -14,7 +14,7 @@ from lab.measure.effects import ERROR_RATE, SMALLEST, Round, effect_of, floor_of
 from lab.measure.histogram import Histogram
 from lab.measure.insides import preparation_of, shape_for, turns_kept
 from lab.measure.result import Comparison, Measurement, Preparation
-from lab.measure.statistics import median_interval, share_interval
+from lab.measure.statistics import CONFIDENCE, median_interval, share_interval
 from lab.measure.words import FASTER, SLOWER, effect_text, noise_text, times_text
 from lab.units import duration
 
@@ -203,7 +203,8 @@ def _measurement(
     met = [(run, reading) for run in runs if (reading := run.reading(case, metric)) is not None]
     readings = [reading for _, reading in met]
     values = [value for item in readings for value in item.get("values", [item["value"]])]
-    interval = (share_interval if readings[0]["unit"] == "share" else median_interval)(values)
+    bounds = share_interval if readings[0]["unit"] == "share" else median_interval
+    interval = bounds(values, readings[0].get("confidence", CONFIDENCE))
     # Where all do the same work a wrong digest anywhere condemns every number of the rival.
     concerned = runs if isinstance(expected, str) else [run for run, _ in met]
     right = {run.work: _digest_of(run.work, expected) for run in concerned}
