@@ -51,6 +51,8 @@ PARAMETER_NAMES_ELSEWHERE = {
     ("lab/plots/across.py", "messages"): "likewise",
     ("lab/shipped.py", "live_orders"): "the README's sentence about its own runs, and an axis",
     ("lab/shipped.py", "symbols"): "an axis of a run that is shipped",
+    ("lab/measure/sweep.py", "points"): "a key of `lab sweep --json`",
+    ("lab/sweep_text.py", "points"): "likewise",
 }
 # What makes flows and reads days has parameters of its own, which happen to be called the same.
 OWN_PARAMETERS = ("lab/experiments/", "lab/workloads/")

@@ -11,7 +11,14 @@ statistics   intervals, ratios and the noise floor, without assuming a distribut
 tally        readings of many processes as measurements and comparisons
 verdict      whether the numbers stand, and the finding in one sentence
 result       the versioned file that a run leaves
-comparison   two results side by side
+comparison   results of two times, commits or machines side by side
+comparable   what may be compared, and what is refused
+between      a change between runs, held against how runs of the same code differ
+sides        which saved results a word means: a file, a commit, a machine
+work         which results did the same work in the same way
+history      one experiment over time, and where its level moved
+grid         the values that a sweep gives to each parameter
+sweep        many runs, a point of a grid each; interrupted, it goes on
 progress     how far a run is, for a person or for a program
 job          a run in the background, for panels and sweeps
 ===========  =================================================================================

@@ -24,6 +24,8 @@ _RUNS_MOST = 50
 _RUNS_A_SIDE = 3  # four degrees of freedom: t is 2.8 and not 12.7
 
 SPEED = ("faster by", "slower by", "as fast")
+_MORE, _LESS = ("more by", "less by", "as much"), ("less by", "more by", "as little")
+_LESS_IS_BETTER = ("ns", "bytes", "per_command")
 
 Basis = Literal["repeated runs", "one run a side", "within the runs"]
 
@@ -35,6 +37,24 @@ class Level:
     value: float
     low: float
     high: float
+
+
+def level_of(unit: str, value: float, low: float, high: float) -> Level:
+    """Return a measured number, all above 0, as one of which more is better."""
+    if unit in _LESS_IS_BETTER:
+        return Level(1 / value, 1 / high, 1 / low)
+    return Level(value, low, high)
+
+
+def verbs_of(unit: str) -> tuple[str, str, str]:
+    """Return what a ratio of such numbers above 1 is called, one below, and how much something is.
+
+    >>> verbs_of("ns"), verbs_of("bytes")
+    (('faster by', 'slower by', 'as fast'), ('less by', 'more by', 'as little'))
+    """
+    if unit in ("per_second", "ns"):
+        return SPEED
+    return _LESS if unit in _LESS_IS_BETTER else _MORE
 
 
 @dataclass(frozen=True)

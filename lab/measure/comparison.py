@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from statistics import geometric_mean
 from typing import Any
 
-from lab.measure.between import SPEED, Level, Moved, moved, moved_within, words
+from lab.measure.between import Level, Moved, level_of, moved, moved_within, verbs_of, words
 from lab.measure.comparable import (
     Difference,
     Key,
@@ -33,8 +33,6 @@ from lab.measure.work import is_sound, work_key
 # What no mood of a machine moves: bytes, and what is a ratio already.
 _STEADY_UNITS = ("bytes", "times")
 _LEAD = ("gained", "lost", "as far ahead")
-_MORE, _LESS = ("more by", "less by", "as much"), ("less by", "more by", "as little")
-_VERBS = {"per_second": SPEED, "ns": SPEED, "times": _MORE}
 
 
 @dataclass(frozen=True)
@@ -238,7 +236,7 @@ class _Sides:
             geometric_mean([numbers[key].median for numbers in side if key in numbers])
             for side in self._numbers
         )
-        state, said = _verdict(found, q_value, self.runs, _VERBS.get(unit, _LESS))
+        state, said = _verdict(found, q_value, self.runs, verbs_of(unit))
         rival, case, metric = key
         return Change(
             rival=rival,
@@ -304,9 +302,7 @@ def _doubted(found: Moved, is_sound: bool) -> Moved:
 
 def _level(item: Measurement) -> Level:
     """Return a measurement as a number of which more is better."""
-    if item.unit in ("per_second", "times"):
-        return Level(item.median, item.low, item.high)
-    return Level(1 / item.median, 1 / item.high, 1 / item.low)
+    return level_of(item.unit, item.median, item.low, item.high)
 
 
 def _repeats(

@@ -16,7 +16,7 @@ from typing import Any
 
 from engines.errors import InputError
 from lab.experiments import experiment_named
-from lab.measure.between import SPEED, Level, moved
+from lab.measure.between import Moved, level_of, moved, verbs_of
 from lab.measure.comparable import Key, measured
 from lab.measure.grid import key_of, text_of
 from lab.measure.result import Result
@@ -358,10 +358,13 @@ def _step(
 ) -> Step:
     """Put a step together."""
     at = series.points[index]
-    old, new = ([_level(point, series.unit) for point in level] for level in levels)
+    old, new = (
+        [level_of(series.unit, point.value, point.low, point.high) for point in level]
+        for level in levels
+    )
     found = moved(old, new)
     beside = _beside(group, series.points[index - 1], at)
-    said = [_change_words(found.ratio, found.low, found.high)]
+    said = [_change_words(found, series.unit)]
     said.append(f"since {when(at)} at {at.code}")
     if alike[1] and alike[0] == alike[1]:
         said.append("as did all other rivals: the machine, or what they share")
@@ -379,30 +382,27 @@ def when(point: Point) -> str:
     return point.created[:16].replace("T", " ")
 
 
-def _level(point: Point, unit: str) -> Level:
-    """Return a point as a number of which more is faster."""
-    if unit in ("per_second", "times"):
-        return Level(point.value, point.low, point.high)
-    return Level(1 / point.value, 1 / point.high, 1 / point.low)
-
-
-def _change_words(ratio: float, low: float, high: float) -> str:
-    if ratio >= 1:
-        return f"{SPEED[0]} {span_text(ratio, low, high)}"
-    return f"{SPEED[1]} {span_text(1 / ratio, 1 / high, 1 / low)}"
+def _change_words(found: Moved, unit: str) -> str:
+    """Say how large a step is."""
+    more, less, _ = verbs_of(unit)
+    if found.ratio >= 1:
+        return f"{more} {span_text(found.ratio, found.low, found.high)}"
+    return f"{less} {span_text(1 / found.ratio, 1 / found.high, 1 / found.low)}"
 
 
 def _beside(group: Group, before: Point, after: Point) -> list[str]:
     """Return what of the machine's software changed at a step."""
     old, new = (
-        next(result.machine for result in group.results if result.created == point.created)
+        next(result for result in group.results if result.created == point.created)
         for point in (before, after)
     )
     found = [
-        f"{name} {old.get(name)} → {new.get(name)}"
+        f"{name} {old.machine.get(name)} → {new.machine.get(name)}"
         for name in _BESIDE
-        if old.get(name) != new.get(name)
+        if old.machine.get(name) != new.machine.get(name)
     ]
+    if old.schema_version != new.schema_version:
+        found.append("another way of measuring")
     is_one_code = before.commit == after.commit and not (before.dirty or after.dirty)
     return [*found, "the same code on both sides"] if is_one_code else found
 

@@ -13,6 +13,9 @@ sheet      header, axes, and the way to SVG and PNG
 scaling    rates along an axis: a book's size, a count of cores
 flows      what order flows look like: prices and live orders, a column a flow
 across     rates over flows: a column a flow, a line an engine
+history    one experiment over time: a strip a rival, steps by name
+effects    is B faster than A: ratio, interval, noise, and what is claimed
+turns      a round turn by turn, raw beside polished: why taking turns shows 1 %
 marks      boxes, strokes and words: drawn by matplotlib, or written as SVG
 ladder     how a book is drawn: a row a price, a block an order
 scenes     worked examples: books side by side, and what happened
@@ -22,6 +25,7 @@ depth      both sides of a book and one queue, in a few milliseconds
 """
 
 from lab.plots.alternative import alt_text
+from lab.plots.effects import effects
 from lab.plots.histogram import histogram
 from lab.plots.load import load
 from lab.plots.percentiles import percentiles
@@ -30,6 +34,7 @@ from lab.plots.scaling import scaling
 from lab.plots.sheet import FULL, HALF, to_png, to_svg
 from lab.plots.styles import STYLES, Style, style_of
 from lab.plots.throughput import throughput
+from lab.plots.turns import turns
 
 __all__ = [
     "FULL",
@@ -37,6 +42,7 @@ __all__ = [
     "STYLES",
     "Style",
     "alt_text",
+    "effects",
     "histogram",
     "kinds",
     "load",
@@ -46,4 +52,5 @@ __all__ = [
     "throughput",
     "to_png",
     "to_svg",
+    "turns",
 ]

@@ -9,7 +9,7 @@ that was not stable.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from engines.errors import FileError
+from lab.measure.between import verbs_of
 from lab.measure.history import Group, History, Point, Series, Step, when
 from lab.measure.words import share_text, times_text
 from lab.plots.labels import Box, Placement, shortened, spread, text_size
@@ -166,18 +167,18 @@ def _title(group: Group, lines: Sequence[_Line]) -> str:
             "" if enough else ", too few to find a small one"
         )
     largest, series = max(steps, key=lambda found: abs(math.log(found[0].ratio)))
-    what = f"{series.rival} is {_ratio_text(largest)} since {largest.at.code}"
+    what = f"{series.rival} is {_ratio_text(largest, series.unit)}"
     if largest.alike and largest.alike == len(lines) - 1:
-        example = f"{series.rival} is {_ratio_text(largest)}"
-        return f"All moved at {largest.at.code} ({example}): the machine, or what they share"
+        return f"All rivals moved at {largest.at.code}: {what}"
     more = len({(step.index, line.rival) for step, line in steps}) - 1
     others = f"; {more} more change{'s' if more > 1 else ''}" if more else ""
-    return f"{what}{others}"
+    return f"{what} since {largest.at.code}{others}"
 
 
-def _ratio_text(step: Step) -> str:
+def _ratio_text(step: Step, unit: str) -> str:
     """Write a step: 12 % slower, 2.1 times faster."""
-    ratio, word = (step.ratio, "faster") if step.ratio >= 1 else (1 / step.ratio, "slower")
+    more, less, _ = (verb.removesuffix(" by") for verb in verbs_of(unit))
+    ratio, word = (step.ratio, more) if step.ratio >= 1 else (1 / step.ratio, less)
     return f"{times_text(ratio)} times {word}" if ratio >= 2 else f"{share_text(ratio - 1)} {word}"
 
 
@@ -218,13 +219,24 @@ def _drawn(found: History, group: Group, lines: list[_Line], size: tuple[float, 
         _draw_points(axes, sheet, line)
         _draw_levels(axes, sheet, line)
     area = Box(sheet.area.left, sheet.area.bottom, sheet.area.right, sheet.area.top + 12)
-    free = Placement(area, [sheet.line(line.x, line.y) for line in lines])
+    free = Placement(area, [ink for line in lines for ink in _ink(sheet, line)])
     for line in lines:
         for x, y in sheet.line(line.x, line.y):
             free.reserve(Box.around(x, y, 7 * sheet.scale, 7 * sheet.scale))
     _draw_steps(axes, sheet, free, lines)
     _write_names(sheet, lines, names)
     return sheet.figure
+
+
+def _ink(sheet: Sheet, line: _Line) -> Iterator[np.ndarray]:
+    """Yield what of a line words must not lie on: levels and intervals."""
+    for start, end, level in line.series.levels:
+        ends = np.array([line.at(start), line.at(end)])
+        yield sheet.line(ends, np.full(2, line.height(level)))
+    for x, point in zip(line.x, line.series.points, strict=True):
+        yield sheet.line(
+            np.array([x, x]), np.array([line.height(point.low), line.height(point.high)])
+        )
 
 
 def _laid_out(sheet: Sheet, group: Group, lines: list[_Line], names: list[str]) -> Axes:
@@ -335,7 +347,7 @@ def _draw_steps(axes: Axes, sheet: Sheet, free: Placement, lines: Sequence[_Line
             if _written_above(sheet, free, text, sheet.at(x - 0.5, 0.0)[0]):
                 break
     for line, step in found:
-        text = _ratio_text(step)
+        text = _ratio_text(step, line.series.unit)
         level = next(part[2] for part in line.series.levels if part[0] == step.index)
         left, height = sheet.at(line.at(step.index) - 0.5, line.height(level))
         width, high = text_size(text, letters, True)
@@ -352,6 +364,7 @@ def _written_above(sheet: Sheet, free: Placement, text: str, x: float) -> bool:
     letters = sheet.letters("value")
     width, height = text_size(text, letters, True)
     top = sheet.area.top + 5 * sheet.scale
+    width += 10 * sheet.scale  # from its neighbour
     shifts = [shift * width for shift in (0.0, 0.5, -0.5)]
     place = free.choose([Box.around(x + shift, top, width, height) for shift in shifts])
     if place is None:

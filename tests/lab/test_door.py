@@ -1,4 +1,4 @@
-"""``import lab``: the five functions of a notebook, light until they are called."""
+"""``import lab``: the functions of a notebook, light until they are called."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ def test_help_and_list_load_no_compiler_and_no_plotter(words: list[str]) -> None
     assert seen.stdout.splitlines()[-1] == "loaded: []"
 
 
-def test_the_door_is_the_six_functions_and_each_is_documented() -> None:
-    assert sorted(lab.__all__) == ["book", "compare", "panel", "report", "results", "run"]
+def test_the_door_is_the_eight_functions_and_each_is_documented() -> None:
+    names = ["book", "compare", "history", "panel", "report", "results", "run", "sweep"]
+    assert sorted(lab.__all__) == names
     for name in lab.__all__:
         function = getattr(lab, name)
         assert inspect.isfunction(function)
