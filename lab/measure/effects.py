@@ -30,6 +30,9 @@ ERROR_RATE = 0.05
 """How often a difference may be claimed where there is none."""
 SMALLEST = 0.02
 """The share from which a difference is worth finding, unless the user says another."""
+FLOOR_SHARE = 0.5
+"""The noise floor is exceeded by chance in this share of what an interval may be wrong: a claim has
+to be beyond both, and two claims in five that would be false fail by this one (simulated)."""
 ROUNDS_LEAST = 2
 """With fewer rounds, nothing is claimed."""
 _SWEEPS = 8  # of the polish: medians settle in three or four
@@ -53,7 +56,7 @@ class Effect:
     level
         How often such an interval is wrong: 0.05, or less where more looks are taken.
     floor
-        A factor of 1 or more: up to there the same code may differ from itself in as many rounds,
+        A factor of 1 or more: beyond it the same code differs from itself, in as many rounds, half
         as often as ``level`` says.
     p_value
         How often chance alone gives such a difference or a larger one (Student's t).
@@ -273,7 +276,7 @@ def _floor(sides: Sequence[_Side], level: float, rounds: int) -> float:
         return math.inf
     processes = max(len(side.values) for side in sides) * rounds
     deviation = math.sqrt(squares / freedom)
-    return _quantile(level, freedom) * deviation * math.sqrt(2 / processes)
+    return _quantile(level * FLOOR_SHARE, freedom) * deviation * math.sqrt(2 / processes)
 
 
 def _state(ratio: float, half: float, floor: float, smallest: float, rounds: int) -> State:
