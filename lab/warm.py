@@ -39,7 +39,8 @@ def groups() -> dict[str, Callable[[], None]]:
         "files": _warm_files,
         "recorder": _warm_recorder,
     }
-    return parts | {name: partial(_warm_engine, name) for name in present()}
+    parts |= {name: partial(_warm_engine, name) for name in present()}
+    return parts | {"load": _warm_load}
 
 
 def _flow(name: str = "balanced") -> Flow:
@@ -89,6 +90,23 @@ def _warm_recorder() -> None:
 
     kinds, ticks = np.zeros(3, np.uint8), np.arange(1, 4)
     record_ticks(np.zeros((1, COUNTERS), np.int64), kinds, ticks, 0.5)
+
+
+def _warm_load() -> None:
+    import numpy as np
+
+    from engines.messages import EVENT
+    from lab.measure.open_loop import VIRTUAL, drive
+    from lab.measure.servers import server_of, simulated
+
+    flow, now = _flow(), np.zeros(1, np.int64)
+    engine = IMPLEMENTATIONS["price_ladder"].create(flow.orders_max, flow.symbols)
+    server = server_of(engine)
+    assert server is not None
+    drive(server, flow.preload.copy(), np.zeros(64, EVENT), np.zeros(len(flow.preload)))
+    drive(
+        simulated(np.ones(3, np.int64), VIRTUAL, now), now, now, np.zeros(3), 1, VIRTUAL, 1.0, now
+    )
 
 
 def _warm_engine(name: str) -> None:

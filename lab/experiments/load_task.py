@@ -31,6 +31,7 @@ from lab.experiments.matching_task import (
 from lab.measure.histogram import Histogram
 from lab.measure.open_loop import Passed, drive, drive_calls, recorded_schedule, schedule
 from lab.measure.servers import server_of
+from lab.measure.steady import is_warm
 from lab.measure.talk import Talk
 
 RECORDED = "recorded"
@@ -209,7 +210,7 @@ def capacity(
     dict
         ``readings``: the rate of the median pass; ``digests``: one a pass.
     """
-    sweep = _ready(say, preload, commands, seconds, "constant", **how)
+    sweep, _ = _ready(say, preload, commands, seconds, "constant", **how)
     say("measuring")
     rates, digests = {}, [sweep.seen.digest]
     for turn in say.turns(seconds, _TURNS_MAX):
@@ -257,9 +258,9 @@ def load(
     -------
     dict
         ``readings``; ``growths``: by how much the wait grew at each load, in the median turn;
-        ``digests``: one a pass.
+        ``digests``: one a pass; ``preparation``: what came before.
     """
-    sweep = _ready(say, preload, commands, seconds, arrivals, **how)
+    sweep, preparation = _ready(say, preload, commands, seconds, arrivals, **how)
     found = [Found(Offer(*offer)) for offer in offers]
     found.append(Found(Offer(CLOSED_LOOP, 0.0, closed_part)))
     say("measuring")
@@ -273,6 +274,7 @@ def load(
         "readings": [reading for item in found for reading in item.readings()],
         "growths": [median(item.turns["growth"]) for item in found[:-1]],
         "digests": digests,
+        "preparation": preparation,
     }
 
 
@@ -289,17 +291,26 @@ def _ready(
     batch: int,
     clock: int,
     ns_per_tick: float,
-) -> Sweep:
-    """Load the kernels, run the checked pass, warm up."""
+) -> tuple[Sweep, dict[str, Any]]:
+    """Load the kernels, run the checked pass, warm up; say how long that took."""
     passes = compiled_passes(say, preload, commands, engine, room, min(events, REUSED_EVENTS))
-    server_of(passes.fresh_engine())
-    say("warming")
     start_s = time.perf_counter()
-    seen = see(passes, _CHUNK, events)
-    spent_s = time.perf_counter() - start_s  # that was a warm-up too
-    sweep = Sweep(passes, seen, batch, arrivals, clock, ns_per_tick)
-    end_s = time.perf_counter() + max(0.0, warm_seconds(seconds) - spent_s)
-    sweep.turn([Offer(CLOSED_LOOP, 0.0)], 0)
-    while time.perf_counter() < end_s:
-        sweep.turn([Offer(CLOSED_LOOP, 0.0)], 0)
-    return sweep
+    server_of(passes.fresh_engine())  # the price ladder's door to C is a kernel of its own
+    compile_s = passes.compile_s + time.perf_counter() - start_s
+    say("warming")
+    sweep = Sweep(passes, see(passes, _CHUNK, events), batch, arrivals, clock, ns_per_tick)
+    return sweep, {"compile_s": compile_s, **_warmed(sweep, warm_seconds(seconds))}
+
+
+def _warmed(sweep: Sweep, seconds: float) -> dict[str, Any]:
+    """Make passes in a closed loop until they have stopped getting faster, or ``seconds`` are over.
+
+    Returns what ``Passes.warm`` does.
+    """
+    start_s = time.perf_counter()
+    command_s: list[float] = []
+    while not (warm := is_warm(command_s)) and time.perf_counter() - start_s < seconds:
+        passed, _ = sweep.turn([Offer(CLOSED_LOOP, 0.0)] * _STRETCHES, 0)
+        command_s.append(1 / median(stretch.achieved() for stretch in passed))
+    spent_s = time.perf_counter() - start_s
+    return {"warm_up_passes": len(command_s), "warm_up_s": spent_s, "is_warm": warm}
