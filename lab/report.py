@@ -22,6 +22,7 @@ from markupsafe import Markup
 
 from engines.errors import FileError, InputError
 from lab import plots, tables
+from lab.how_to_read import how_to_read
 from lab.measure.result import CHECKOUT, Result
 from lab.plots import reading
 
@@ -30,6 +31,7 @@ TEMPLATE = "report_template.html"
 DATA_VERSION = 1
 
 
+# What stands in the text above needs not stand on a figure; the others' findings do.
 _TITLES = {
     "throughput": "Commands a second",
     "scaling": "Commands a second along an axis",
@@ -203,6 +205,8 @@ def _run(run: Result, index: int, runs: list[Result]) -> dict[str, Any]:
         "name": name if len(runs) > 1 else "",
         # cells are escaped where the table is made
         "tables": [Markup(table.to_html()) for table in tables.measurements(run, mark)],
+        "comparisons": [Markup(table.to_html()) for table in tables.comparisons(run, mark)],
+        "how_to_read": how_to_read(run),
         "verdict": tables.verdict(run),
         "stable": run.verdict.stable,
         "command": run.command(),
@@ -217,11 +221,13 @@ def _figures(runs: list[Result]) -> list[_Figure]:
         "throughput": plots.throughput,
         "scaling": plots.scaling,
         "load": plots.load,
+        "effects": plots.effects,
+        "turns": plots.turns,
         "percentiles": plots.percentiles,
         "histogram": plots.histogram,
     }
     return [
-        _Figure(plots.alt_text(runs, kind), _encoded(draw[kind](runs, title=_TITLES[kind])))
+        _Figure(plots.alt_text(runs, kind), _encoded(draw[kind](runs, title=_TITLES.get(kind))))
         for kind in plots.kinds(runs[0])
     ]
 

@@ -12,11 +12,10 @@ from lab.units import quantity
 
 if TYPE_CHECKING:
     from lab.experiments.replay_check import ReplayReport
-    from lab.measure.result import Comparison, Result
+    from lab.measure.result import Result
 
 _GIB = 2**30
 _WIDTH = 100
-_FEW_RIVALS = 6  # 15 pairs; 15 rivals would be 105
 
 
 def probe_text(seen: dict[str, Any]) -> str:
@@ -75,35 +74,21 @@ def result_text(result: Result) -> str:
     parts = [
         verdict.finding,
         table(_used(head, rows), _used_rows(rows), right=()),
-        "\n".join(_beside(result)),
+        _beside(result),
         f"{state}\n{result.machine.get('name', 'unknown machine')}",
         f"again   {result.command()}\nsaved   {result.path}",
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _beside(result: Result) -> list[str]:
-    """Say how rivals compare: every pair of a few; of many, the fastest of a case with the rest."""
-    pairs = pairs_of_interest(result, result.comparisons)
-    return [f"{pair.rival} beside {pair.baseline}, {pair.case}: {pair.words}" for pair in pairs]
+def _beside(result: Result) -> str:
+    """Return how rivals compare as a table: of many, the fastest of a case with the rest."""
+    from lab.tables import comparisons
 
-
-def pairs_of_interest(result: Result, comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Return comparisons of different rivals: of many rivals, those with a case's fastest only."""
-    pairs = [pair for pair in comparisons if pair.rival != pair.baseline]
-    if len({item.rival for item in result.measurements}) > _FEW_RIVALS:
-        best = {pair.case: _fastest(result, pair.case, pair.metric) for pair in pairs}
-        pairs = [pair for pair in pairs if best[pair.case] in (pair.rival, pair.baseline)]
-    return pairs
-
-
-def _fastest(result: Result, case: str, metric: str) -> str:
-    """Return the rival with the best median of a case."""
-    from lab.measure.tally import LESS_IS_BETTER
-
-    found = [item for item in result.measurements if (item.case, item.metric) == (case, metric)]
-    sign = -1 if found[0].unit in LESS_IS_BETTER else 1
-    return max(found, key=lambda item: sign * item.median).rival
+    return "\n".join(
+        table(found.headings, found.rows)
+        for found in (one.without("times as fast") for one in comparisons(result))
+    )
 
 
 def replay_text(replays: Sequence[ReplayReport], checked: bool) -> str:

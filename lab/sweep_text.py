@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lab.experiments import Experiment
+from lab.measure.claims import interesting
 from lab.measure.sweep import FALSE_DISCOVERIES, FOUND_HEAD, Sweep, cells
-from lab.summaries import pairs_of_interest
 from lab.terminal import table
 from lab.units import quantity, seconds
 
@@ -54,11 +54,7 @@ def plan_text(sweep: Sweep, experiment: Experiment) -> str:
 
 def sweep_text(sweep: Sweep) -> str:
     """Return what a sweep has found: numbers, comparisons, failures, where it is."""
-    shown = {
-        id(pair)
-        for result in sweep.results
-        for pair in pairs_of_interest(result, result.comparisons)
-    }
+    shown = {id(pair) for result in sweep.results for pair in interesting(result)}
     every = sweep.found()
     found = [cells(sweep, item) for item in every if id(item.comparison) in shown]
     clear = sum(item.clear for item in every)

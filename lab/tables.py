@@ -13,10 +13,13 @@ from typing import Any
 
 from lab.experiments import EXPERIMENTS
 from lab.experiments.parameters import Parameter, controls_of
-from lab.measure.result import Measurement, Result
+from lab.measure import claims
+from lab.measure.result import Comparison, Measurement, Result
+from lab.measure.words import noise_text, times_text
 from lab.units import amount, quantity
 
 _AGAINST = "against baseline"
+_COMPARED = "rivals beside each other"
 _METRICS = {
     "throughput": "commands a second",
     "service_time": "service time of a command",
@@ -49,6 +52,8 @@ class Table:
     headings: list[str]
     rows: list[list[str]]
     names: int = 1
+    words: bool = False
+    """Whether the last column is a sentence, which may be broken."""
 
     def to_html(self) -> str:
         """Return the table as HTML, every cell escaped."""
@@ -62,14 +67,15 @@ class Table:
         kept = [i for i, heading in enumerate(self.headings) if heading not in headings]
         names = sum(i < self.names for i in kept)
         rows = [[row[i] for i in kept] for row in self.rows]
-        return Table(self.caption, [self.headings[i] for i in kept], rows, names)
+        return Table(self.caption, [self.headings[i] for i in kept], rows, names, self.words)
 
     def _row(self, row: Sequence[str]) -> str:
         cells = (f"<td{self._side(i)}>{escape(cell)}</td>" for i, cell in enumerate(row))
         return f"<tr>{''.join(cells)}</tr>"
 
     def _side(self, index: int) -> str:
-        return ' class="name"' if index < self.names else ""
+        is_words = self.words and index == len(self.headings) - 1
+        return ' class="name"' if index < self.names or is_words else ""
 
 
 def measurements(result: Result, mark: str = "", cases: Sequence[str] | None = None) -> list[Table]:
@@ -89,6 +95,59 @@ def measurements(result: Result, mark: str = "", cases: Sequence[str] | None = N
     return [_of_metric(result, metric, found, mark) for metric in metrics]
 
 
+def comparisons(result: Result, mark: str = "", cases: Sequence[str] | None = None) -> list[Table]:
+    """Return a table of how rivals compare, in a list; an empty one where none was compared.
+
+    Of many rivals only a case's fastest is compared with the rest.
+
+    Parameters
+    ----------
+    result
+        The result.
+    mark
+        The circled number of an earlier run; it stands behind each rival's name.
+    cases
+        Only these; all when None.
+    """
+    found = [item for item in claims.interesting(result) if cases is None or item.case in cases]
+    if not found:
+        return []
+    has_q = sum(item.q_value is not None for item in claims.pairs(result)) > 1
+    headings = ["rival", "beside", "case", "of", "times as fast", "interval", "noise"]
+    headings += ["q"] * has_q + ["what can be said"]
+    rows = [_comparison_row(item, mark, has_q) for item in found]
+    columns = [place for place in range(len(headings)) if place not in _alike(rows)]
+    return [
+        Table(
+            _COMPARED,
+            [headings[place] for place in columns],
+            [[row[place] for place in columns] for row in rows],
+            names=sum(place < 4 for place in columns),
+            words=True,
+        )
+    ]
+
+
+def _alike(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return the columns that need not stand: case and metric where all rows have the same."""
+    return [place for place in (2, 3) if len({row[place] for row in rows}) == 1]
+
+
+def _comparison_row(item: Comparison, mark: str, has_q: bool) -> list[str]:
+    low, high = _ends(item.low, item.high, "")
+    return [
+        f"{item.rival} {mark}".rstrip(),
+        item.baseline,
+        item.case.replace(" ", "\u00a0"),
+        item.metric.replace("_", " "),
+        times_text(item.ratio),
+        f"{low} to {high}",
+        noise_text(item.noise_high),
+        *([claims.q_text(item) or "–"] * has_q),
+        claims.with_remedy(item),
+    ]
+
+
 def joined(found: Sequence[Table]) -> list[Table]:
     """Return tables of the same columns as one, so that their numbers stand under each other.
 
@@ -101,7 +160,7 @@ def joined(found: Sequence[Table]) -> list[Table]:
         rows = [*first.rows, *table.rows] if first else table.rows
         same = first is None or first.headings == table.headings
         by_columns[(table.caption, *columns)] = Table(
-            table.caption, table.headings if same else columns, rows, table.names
+            table.caption, table.headings if same else columns, rows, table.names, table.words
         )
     return list(by_columns.values())
 

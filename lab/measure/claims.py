@@ -14,6 +14,7 @@ from lab.measure.words import FASTER, SAME, SLOWER, share_text, span_text, times
 
 CANNOT_TELL: State = "cannot tell"
 _LEAST_Q = 0.001
+_FEW_RIVALS = 6  # 15 pairs; 15 rivals would be 105
 
 
 def pairs(result: Result) -> list[Comparison]:
@@ -80,6 +81,34 @@ def as_seen_from(rival: str, comparison: Comparison) -> Comparison:
     )
 
 
+def with_remedy(comparison: Comparison) -> str:
+    """Say what is claimed, and where that is nothing, what would help or why it is nothing."""
+    told = claim(comparison)
+    if state_of(comparison) != CANNOT_TELL:
+        return told
+    if comparison.state in (FASTER, SLOWER):
+        return f"{told}: not clear enough among so many comparisons"
+    remedy = _remedy(comparison)
+    return f"{told}: {remedy}" if remedy else told
+
+
+def _remedy(comparison: Comparison) -> str:
+    """Return what would help, which a comparison's words say last."""
+    return comparison.words.partition("): ")[2]
+
+
+def interesting(result: Result) -> list[Comparison]:
+    """Return comparisons of different rivals: of many rivals, those with a case's fastest only."""
+    found = pairs(result)
+    if len({item.rival for item in result.measurements}) <= _FEW_RIVALS:
+        return found
+    groups: dict[tuple[str, str], list[Comparison]] = {}
+    for item in found:
+        groups.setdefault((item.case, item.metric), []).append(item)
+    best = {key: fastest(result, *key, group) for key, group in groups.items()}
+    return [item for item in found if best[item.case, item.metric] in (item.rival, item.baseline)]
+
+
 def finding_of_pairs(result: Result, found: Sequence[Comparison]) -> str:
     """Say in a sentence how the fastest rival of the first comparison's case and metric compares.
 
@@ -107,7 +136,7 @@ def finding_of_pairs(result: Result, found: Sequence[Comparison]) -> str:
         rest = len(beaten) == len(own) - 1
         others = f"the other {len(beaten)}" if rest else str(len(beaten))
         return f"{told}, but is faster than {others if len(beaten) > 1 else beaten[0]}"
-    _, _, remedy = nearest.words.partition("): ")
+    remedy = _remedy(nearest)
     return told + (f": {remedy}" if remedy and len(own) == 1 else "")
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import html
 import json
 import os
 import re
@@ -24,7 +23,6 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from engines.errors import FileError
 from lab.experiments.parameters import call_text, command_text
 from lab.measure.statistics import CONFIDENCE
-from lab.units import quantity
 
 SCHEMA_VERSION = 2
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -208,7 +206,9 @@ class Result(_Record):
         return call_text(self.experiment, self.parameters)
 
     def _repr_html_(self) -> str:
-        return _html(self)
+        from lab.result_html import result_html
+
+        return result_html(self)
 
 
 def now_utc() -> str:
@@ -436,40 +436,3 @@ def _row(measurement: Measurement) -> dict[str, Any]:
         for name, value in measurement.quantiles.items()
     }
     return row | quantiles
-
-
-def _html(result: Result) -> str:
-    """Return a result as a notebook shows it: finding, table, verdict, machine."""
-    text = html.escape
-    head = "".join(
-        f"<th style='text-align:left'>{title}</th>"
-        for title in ("rival", "case", "median", "interval", "p99", "runs", "digest")
-    )
-    lines = "".join(_html_line(measurement) for measurement in result.measurements)
-    verdict = result.verdict
-    state = "stable" if verdict.stable else f"not stable: {verdict.reason}; {verdict.remedy}"
-    machine = result.machine.get("name", "unknown machine")
-    return (
-        f"<div><b>{text(verdict.finding)}</b>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
-        f"<div>{text(state)}</div><div>{text(str(machine))} · {text(result.created)}</div>"
-        f"<code>{text(result.command())}</code></div>"
-    )
-
-
-def _html_line(measurement: Measurement) -> str:
-    """Return one measurement as a row of the table."""
-    unit = measurement.unit
-    p99 = measurement.quantiles.get("99")
-    cells = (
-        measurement.rival,
-        measurement.case,
-        quantity(measurement.median, unit),
-        f"{quantity(measurement.low, unit)} to {quantity(measurement.high, unit)}"
-        f"{measurement.coverage_text()}",
-        quantity(p99, unit) if p99 is not None else "",
-        str(measurement.runs),
-        "right" if measurement.digest_ok else "wrong: void",
-    )
-    row = "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in cells)
-    return f"<tr>{row}</tr>"

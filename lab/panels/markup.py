@@ -84,13 +84,19 @@ def figure(png: bytes, alt: str) -> str:
 def table(runs: Sequence[Result], case: str | None) -> str:
     """Return the tables of the results shown, the present one first."""
     parts: list[tables.Table] = []
+    compared: list[tables.Table] = []
+    cases = None if case is None else [case]
     for index, run in enumerate(runs):
-        found = tables.measurements(run, reading.mark(index))
+        sign = reading.mark(index)
+        found = tables.measurements(run, sign)
         if case is not None:  # one case, named above the table: a row fits the figure's width
-            of_case = tables.measurements(run, reading.mark(index), [case]) or found
+            of_case = tables.measurements(run, sign, cases) or found
             found = [item.without("case", "p99.99", "max", "runs") for item in of_case]
         parts += found
-    tables_html = "".join(item.to_html() for item in tables.joined(parts))
+        compared += [
+            item.without("case", "times as fast") for item in tables.comparisons(run, sign, cases)
+        ]
+    tables_html = "".join(item.to_html() for item in tables.joined([*parts, *compared]))
     return _framed(f'<div class="scroll">{tables_html}</div>')
 
 

@@ -27,8 +27,16 @@ _TITLES = {
     "throughput": "Throughput",
     "scaling": "Scaling",
     "load": "Load",
+    "effects": "Comparisons",
+    "turns": "Turns",
 }
-_OF_RATES = {"throughput": plots.throughput, "scaling": plots.scaling, "load": plots.load}
+_OF_RATES = {
+    "throughput": plots.throughput,
+    "scaling": plots.scaling,
+    "load": plots.load,
+    "effects": plots.effects,
+    "turns": plots.turns,
+}
 
 
 class View:

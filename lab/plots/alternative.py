@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lab.measure import claims
 from lab.measure.result import Result
-from lab.plots import reading
+from lab.plots import effects, reading, turns
 from lab.units import duration, percentile, quantity
 
 _NAMES = {
@@ -14,6 +15,8 @@ _NAMES = {
     "throughput": "Commands a second",
     "scaling": "Commands a second along an axis",
     "load": "Response time over load",
+    "effects": "Rivals beside each other",
+    "turns": "A round turn by turn",
 }
 _READ_OUT = (50.0, 99.0, 99.9)
 
@@ -28,11 +31,14 @@ def alt_text(
     results
         What the figure shows.
     kind
-        ``"percentiles"``, ``"histogram"``, ``"throughput"``, ``"scaling"`` or ``"load"``.
+        ``"percentiles"``, ``"histogram"``, ``"throughput"``, ``"scaling"``, ``"load"``,
+        ``"effects"`` or ``"turns"``.
     case
         What was measured; the whole run when None.
     """
     runs = reading.several(results)
+    if kind in ("effects", "turns"):
+        return _of_comparisons(runs[0], kind, case)
     case = case or reading.default_case(runs[0])
     is_rate = kind in ("throughput", "scaling", "load")
     words = [
@@ -42,6 +48,17 @@ def alt_text(
         *([] if is_rate else [reading.doubt(runs, case)]),
         *reading.legend(runs),
     ]
+    return ". ".join(text.rstrip(".") for text in words if text) + "."
+
+
+def _of_comparisons(run: Result, kind: str, case: str | None) -> str:
+    """Return the words of a figure about rivals beside each other."""
+    if kind == "effects":
+        title = claims.finding_of_pairs(run, effects.shown(run, case))
+        told = effects.in_words(run, case)
+    else:
+        title, told = turns.finding(turns.chosen(run)), turns.in_words(run)
+    words = [f"{_NAMES[kind]}. {title}", reading.about(run, with_floor=False), *told]
     return ". ".join(text.rstrip(".") for text in words if text) + "."
 
 

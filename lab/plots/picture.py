@@ -13,14 +13,18 @@ from matplotlib.figure import Figure
 
 from lab.measure.result import Result
 from lab.plots.alternative import alt_text
+from lab.plots.effects import effects
 from lab.plots.histogram import histogram
+from lab.plots.load import load
 from lab.plots.percentiles import percentiles
 from lab.plots.scaling import scaling
 from lab.plots.sheet import FULL, to_png
 from lab.plots.throughput import throughput
+from lab.plots.turns import turns
 
 PIXELS_AN_INCH = 100
-_OF_RATES = {"throughput": throughput, "scaling": scaling}
+_WHOLE = {"throughput": throughput, "scaling": scaling, "load": load, "turns": turns}
+_OF_A_CASE = {"percentiles": percentiles, "histogram": histogram, "effects": effects}
 
 
 class Picture:
@@ -58,17 +62,17 @@ def picture(
     results
         The result that the figure is about, and earlier ones to lay behind it.
     kind
-        ``"percentiles"``, ``"histogram"``, ``"throughput"`` or ``"scaling"``.
+        ``"percentiles"``, ``"histogram"``, ``"throughput"``, ``"scaling"``, ``"load"``,
+        ``"effects"`` or ``"turns"``.
     case
-        What was measured, for a figure of times; the whole run when None.
+        What was measured, for a figure of times or of comparisons; the whole run when None.
     size
         Width and height in inches.
     """
-    if kind in _OF_RATES:
-        figure = _OF_RATES[kind](results, size=size)
+    if kind in _WHOLE:
+        figure = _WHOLE[kind](results, size=size)
     else:
-        draw = percentiles if kind == "percentiles" else histogram
-        figure = draw(results, case=case, size=size)
+        figure = _OF_A_CASE[kind](results, case=case, size=size)
     return shown(figure, alt_text(results, kind, case))
 
 

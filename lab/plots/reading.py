@@ -135,10 +135,18 @@ def kinds(result: Result) -> list[str]:
     has_times = any(item.histogram for item in result.measurements)
     rates = [item for item in result.measurements if item.metric == THROUGHPUT]
     if is_loaded(result):
-        return ["load", "percentiles"]
+        return ["load", "percentiles", *_of_comparisons(result)]
     if any(item.at is not None for item in rates):
-        return ["scaling"]
-    return ["percentiles", "histogram"] * has_times + ["throughput"] * bool(rates)
+        return ["scaling", *_of_comparisons(result)]
+    found = ["percentiles", "histogram"] * has_times + ["throughput"] * bool(rates)
+    return [*found, *_of_comparisons(result)]
+
+
+def _of_comparisons(result: Result) -> list[str]:
+    """Return the kinds of figures about rivals beside each other: the claims, and turn by turn."""
+    is_compared = any(item.rival != item.baseline for item in result.comparisons)
+    has_turns = any(len(one.turn) > 1 for item in result.measurements for one in item.turns)
+    return ["effects"] * is_compared + ["turns"] * has_turns
 
 
 def is_loaded(result: Result) -> bool:

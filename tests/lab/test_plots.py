@@ -173,7 +173,7 @@ def test_rates_along_an_axis_are_written_at_its_ends(scaling_result, sharding_re
 
 def test_a_result_along_an_axis_has_a_figure_of_its_own(scaling_result, throughput_result):
     assert plots.kinds(scaling_result()) == ["scaling"]
-    assert plots.kinds(throughput_result()) == ["throughput"]
+    assert plots.kinds(throughput_result()) == ["throughput", "effects"]
     assert "native, 10,000 live orders: 21 M/s (" in plots.alt_text(scaling_result(), "scaling")
 
 
