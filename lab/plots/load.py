@@ -92,7 +92,7 @@ def load(
 
 def _drawn(run: Result, size: tuple[float, float], title: str | None) -> Figure:
     columns = _columns(run)
-    sheet = Sheet(size, title or reading.main_finding(run), _header(run))
+    sheet = Sheet(size, title or reading.main_finding(run), _header(run, size))
     sheet.top -= 2.7 * sheet.letters("note")
     low, high = _times(columns)
     decades = range(math.ceil(low), math.floor(high) + 1)
@@ -165,13 +165,16 @@ def _line(
     return _Line(name, at, ns, ends, width, part, dash)
 
 
-def _header(run: Result) -> list[str]:
+def _header(run: Result, size: tuple[float, float]) -> list[str]:
+    about = reading.about(run, with_floor=False)
+    if size[1] < FULL[1] * 0.7:  # what cannot be read must not push out what can
+        return [about, "solid: response time · dashed: service time", *reading.shakiness(run)]
     words = (
         "solid: response time, from when a command was due · dashed: service time, from the "
         "hand-over, all that ping-pong sees"
     )
     doubts = [*reading.rest_of_finding(run), *reading.shakiness(run)]
-    return [reading.about(run, with_floor=False), words, " · ".join(doubts)]
+    return [about, words, " · ".join(doubts)]
 
 
 # -- axes -----------------------------------------------------------------------------------------

@@ -321,7 +321,7 @@ def test_the_estimate_follows_loads_and_rounds():
 
 
 def test_load_comes_first_and_ping_pong_stands_beside(result):
-    assert plots.kinds(result) == ["load", "percentiles"]
+    assert plots.kinds(result)[:2] == ["load", "percentiles"]
     case = reading.default_case(result)
     assert case == "85 % load"
     lines = reading.lines([result], case)
