@@ -313,11 +313,11 @@ main.add_command(
         "Every option takes several values, and every combination of them is one run, which is "
         "saved before the next starts. A point that fails is named at the end, with the exit code "
         "1. Differences are named after false discoveries are held down over all points.\n\n"
-        + SYNTAX,
+        + SYNTAX
+        + "\n\n\b\nExample\n  lab sweep matching_throughput --live-orders 1000..1000000*10",
         short_help="Run an experiment at every point of a grid.",
         subcommand_metavar="EXPERIMENT [OPTIONS]",
-        epilog="Example: lab sweep matching_throughput --live-orders 1000..1000000*10 "
-        "--flow balanced,calm",
+        epilog="lab sweep EXPERIMENT --help shows its parameters, with bounds and defaults.",
     )
 )
 

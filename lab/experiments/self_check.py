@@ -73,7 +73,7 @@ def self_check(
     same: Same = 6,
     tries: Tries = 6,
     rounds: Rounds = 6,
-    turns: Turns = 100,
+    turns: Turns = 200,
     neighbour: Neighbour = "none",
     simulations: Simulations = 200,
     repetitions: Repetitions = 10,

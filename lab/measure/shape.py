@@ -80,27 +80,27 @@ def shape_of(
         The values of each process's passes, above 0, in order; at least one process with one.
     common
         The factor by which each of these turns differed for the others who took part in it; what
-        ``common_effects`` gives. Without it, groups and drifts may be the machine's, and the words
-        say so.
+        ``common_effects`` gives. Turns where it is not a number are left out. Without it, or where
+        no turn is left, groups and drifts may be the machine's, and the words say so.
     unit
         ``"ns"`` for times; anything else is a rate, and higher is faster.
     """
-    measured = [np.log(np.asarray(values, float)) for values in turns if len(values)]
-    own = measured
-    if common is not None:
-        shared = [np.log(np.asarray(values, float)) for values in common if len(values)]
-        own = [values - effect for values, effect in zip(measured, shared, strict=True)]
+    own = measured = [np.log(np.asarray(values, float)) for values in turns if len(values)]
+    rest = _without(common, turns) if common is not None else []
+    is_against_others = bool(rest)
+    if is_against_others:
+        own, measured = [one for one, _ in rest], [both for _, both in rest]
     outliers = _outliers(own)
     modes = _modes_of_passes(own, measured)
     processes = _modes_of_processes(own, measured)
-    drift = _drift(own, measured, common is not None)
+    drift = _drift(own, measured, is_against_others)
     found = [
         *_outlier_words(outliers, sum(map(len, own))),
         *_group_words("passes", modes, unit),
         *_group_words("processes", processes, unit),
-        *_drift_words(drift, unit, common is not None),
+        *_drift_words(drift, unit, is_against_others),
     ]
-    if common is None and (modes or processes or drift):
+    if not is_against_others and (modes or processes or drift):
         found.append("what all rivals share was not taken out, so it may be the machine")
     return Shape(outliers, modes, processes, drift, found)
 
@@ -120,7 +120,7 @@ def common_effects(rounds: Sequence[Round]) -> list[dict[str, list[list[float]]]
     -------
     list
         Of each round, by rival, a list a process with a factor for each of its turns, in their
-        order; 1 where fewer than two others took part.
+        order; not a number where fewer than two others took part.
     """
     middles: dict[str, list[float]] = {}
     for part in rounds:
@@ -140,7 +140,7 @@ def _common_in(part: Round, usual: Mapping[str, float]) -> dict[str, list[list[f
     def of_others(turn: int, own: float) -> float:
         others = list(by_turn[turn])
         others.remove(own)
-        return _median(others) if len(others) > 1 else 1.0
+        return _median(others) if len(others) > 1 else math.nan
 
     return {
         rival: [
@@ -149,6 +149,19 @@ def _common_in(part: Round, usual: Mapping[str, float]) -> dict[str, list[list[f
         ]
         for rival, processes in part.items()
     }
+
+
+def _without(
+    common: Sequence[Sequence[float]], turns: Sequence[Sequence[float]]
+) -> list[tuple[Array, Array]]:
+    """Return each process's logarithms with what it shared taken out, and as they were measured."""
+    found = []
+    for values, factors in zip(turns, common, strict=True):
+        logs, shared = np.log(np.asarray(values, float)), np.log(np.asarray(factors, float))
+        known = np.isfinite(shared)
+        if known.any():
+            found.append(((logs - shared)[known], logs[known]))
+    return found
 
 
 def _outliers(own: Sequence[Array]) -> dict[str, int]:
@@ -251,7 +264,9 @@ class _Split:
         self.steps_measured = steps[np.diff(self.is_low)]
 
 
-def _drift(own: Sequence[Array], measured: Sequence[Array], is_alone: bool) -> float | None:
+def _drift(
+    own: Sequence[Array], measured: Sequence[Array], is_against_others: bool
+) -> float | None:
     """Return the factor from first to last turn, if the processes together have a trend.
 
     Kendall's test in each process; their statistics are added up (Stouffer), as a seasonal
@@ -265,7 +280,7 @@ def _drift(own: Sequence[Array], measured: Sequence[Array], is_alone: bool) -> f
     trends = [trend_of(values) for values, _ in long]
     scores = [math.copysign(norm.isf(max(p, 1e-12) / 2), slope) for slope, p in trends]
     # processes that ran side by side and wandered with the machine say the same thing once
-    count = len(scores) if is_alone else len(scores) ** 2
+    count = len(scores) if is_against_others else len(scores) ** 2
     p_together = 2 * norm.sf(abs(sum(scores)) / math.sqrt(count))
     slope = _median(slope for slope, _ in trends)
     if p_together > SIGNIFICANCE or abs(slope) < math.log1p(APART_LEAST):
@@ -300,10 +315,10 @@ def _group_words(what: str, modes: Modes, unit: str) -> list[str]:
     return [f"{what} fall into two groups, {' and '.join(parts)}"]
 
 
-def _drift_words(drift: float | None, unit: str, is_alone: bool) -> list[str]:
+def _drift_words(drift: float | None, unit: str, is_against_others: bool) -> list[str]:
     if drift is None:
         return []
     speed = 1 / drift if unit == "ns" else drift
     word, change = ("faster", speed - 1) if speed > 1 else ("slower", 1 / speed - 1)
-    against = " against the other rivals" if is_alone else ""
+    against = " against the other rivals" if is_against_others else ""
     return [f"becomes {word}{against} by {100 * change:.0f} % from the first turn to the last"]

@@ -136,8 +136,13 @@ def test_what_slows_a_turn_is_what_the_others_did_in_it():
     assert [len(turns) for turns in found["b"]] == [2, 1]
 
 
-def test_a_turn_with_fewer_than_two_others_says_nothing():
-    assert common_effects([{"a": [{0: 5.0}, {0: 6.0, 1: 7.0}]}]) == [{"a": [[1.0], [1.0, 1.0]]}]
+def test_a_turn_with_fewer_than_two_others_says_nothing_and_is_left_out():
+    found = common_effects([{"a": [{0: 5.0}, {0: 6.0, 1: 7.0}]}])
+    assert np.isnan([factor for turns in found[0]["a"] for factor in turns]).all()
+    quick = [1 + 0.001 * (7 * turn % 31) for turn in range(31)]
+    known = [1.0] * 31
+    assert shape_of([[*quick, 9.0]], [[*known, np.nan]]) == shape_of([quick], [known])
+    assert shape_of([quick], [[np.nan] * 31]) == shape_of([quick])
 
 
 def test_words():
