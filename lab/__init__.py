@@ -170,14 +170,20 @@ def compare(
         They cannot be compared, or a file is damaged.
     """
     from lab.measure.comparison import compare
+    from lab.measure.result import Result
     from lab.measure.sides import all_saved, two_sides
 
     names = [across] if isinstance(across, str) else list(across)
-    if isinstance(before, str | PathLike) and isinstance(after, str | PathLike):
-        saved = all_saved(experiment)
-        return compare(*two_sides(str(before), str(after), experiment, saved), names, saved)
+    saved = all_saved(experiment)
+    words = [
+        side if isinstance(side, Result) else str(side)
+        for side in (before, after)
+        if isinstance(side, Result | str | PathLike)
+    ]
+    if len(words) == 2:
+        return compare(*two_sides(words[0], words[1], experiment, saved), names, saved)
     sides = [_several(side) for side in (before, after)]
-    return compare(sides[0], sides[1], names, all_saved(sides[0][0].experiment))
+    return compare(sides[0], sides[1], names, saved)
 
 
 def sweep(

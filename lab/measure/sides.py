@@ -55,7 +55,10 @@ def all_saved(experiment: str | None = None, folder: str | Path | None = None) -
 
 
 def two_sides(
-    before: str, after: str, experiment: str | None = None, saved: Sequence[Result] | None = None
+    before: str | Result,
+    after: str | Result,
+    experiment: str | None = None,
+    saved: Sequence[Result] | None = None,
 ) -> tuple[list[Result], list[Result]]:
     """Return the results that two words mean, the oldest first on each side.
 
@@ -66,7 +69,7 @@ def two_sides(
     ----------
     before, after
         A result's file; a commit (seven digits or more, or what git takes for one: ``HEAD~3``, a
-        tag); a machine (its id, or a part of its name).
+        tag); a machine (its id, or a part of its name). A result means itself.
     experiment
         Which, where both sides have results of several.
     saved
@@ -79,17 +82,20 @@ def two_sides(
     """
     saved = list(all_saved() if saved is None else saved)
     sides = _side(before, saved), _side(after, saved)
+    both = f"{sides[0].word} and {sides[1].word}"
     if sides[0].commit and sides[0].commit == sides[1].commit:
-        raise InputError(f"{before} and {after} are one commit, {sides[0].commit[:7]}; name two")
+        raise InputError(f"{both} are one commit, {sides[0].commit[:7]}; name two")
     if sides[0].machine and sides[0].machine == sides[1].machine:
-        raise InputError(f"{before} and {after} are one machine, {sides[0].machine}; name two")
+        raise InputError(f"{both} are one machine, {sides[0].machine}; name two")
     name = experiment or _experiment(*sides)
     old, new = (_bundles(side, name) for side in sides)
     return max(product(old, new), key=lambda pair: _fitness(sides, *pair))
 
 
-def _side(word: str, saved: Sequence[Result]) -> Side:
+def _side(word: str | Result, saved: Sequence[Result]) -> Side:
     """Return what a word means."""
+    if isinstance(word, Result):
+        return Side(str(word.path or "the result"), "file", [word])
     path = Path(word)
     if path.is_dir():
         raise FileError(path, "is a folder; name one result of it")

@@ -341,6 +341,10 @@ class TestWords:
         with pytest.raises(InputError, match="are one machine"):
             two_sides("EPYC", "0a1b2c3d", saved=saved)
 
+    def test_a_result_means_itself(self, repeated: Any) -> None:
+        saved = self.saved(repeated)
+        assert two_sides(saved[0], "bbbbbbb", saved=saved) == (saved[:1], saved[2:])
+
     @pytest.mark.parametrize(
         ("words_given", "message"),
         [

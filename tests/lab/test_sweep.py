@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
+import lab
 from engines.errors import InputError, MeasurementError
 from lab.experiments import EXPERIMENTS
 from lab.measure.grid import points_of, text_of, varied
 from lab.measure.result import Result, load, save
 from lab.measure.sweep import Sweep, discovered, opened, run
+from lab.measure.sweep_door import _typed
 from lab.measure.sweep_folder import planned
 from lab.sweep_text import plan_text, sweep_text
 
@@ -253,3 +255,26 @@ class TestCommand:
         assert len(list(tmp_path.glob("*.json"))) == 3
         assert load(printed["points"][2]["path"]).parameters["live_orders"] == 300
         assert not [line for line in seen.stderr.splitlines() if "point 1 of 3" in line]
+
+    def test_the_door_runs_each_point_in_a_process_of_its_own(self, tmp_path: Path) -> None:
+        small = {"messages": 200, "rounds": 1, "seconds": 0.01, "engines": ["binary_heap"]}
+        sweep = lab.sweep(
+            "matching_throughput", live_orders=[100, 200], folder=tmp_path, size="smoke", **small
+        )
+        assert [point.state for point in sweep.points] == ["measured"] * 2
+        assert [row["live_orders"] for row in sweep.rows()] == [100, 200]
+        assert "2 of 2 points measured" in sweep._repr_html_()
+        same = lab.sweep(
+            "matching_throughput",
+            live_orders="100..200:100",
+            folder=tmp_path,
+            size="smoke",
+            **small,
+        )
+        assert [r.path for r in same.results] == [r.path for r in sweep.results]
+
+    def test_the_doors_lists(self) -> None:
+        found = _typed(RATES, {"engines": ["native"], "seed": range(2), "flow": "calm", "batch": 5})
+        assert found == {"engines": [["native"]], "seed": [0, 1], "flow": ["calm"], "batch": [5]}
+        lists = _typed(RATES, {"engines": [["native"], ["native", "textbook"]]})
+        assert lists == {"engines": [["native"], ["native", "textbook"]]}
