@@ -179,9 +179,9 @@ def _beware(change: Moved) -> str:
 def _remedy(change: Moved, runs: tuple[int, int]) -> str:
     """Say what would help."""
     if change.basis == "one run a side":
-        return f"runs differ, and none was repeated; {_RUNS_A_SIDE} runs a side would tell more"
+        return f"none was repeated; {_RUNS_A_SIDE} runs a side would tell"
     if change.basis == "within the runs":
-        return "more rounds in both runs would help"
+        return "more rounds would help"
     reach = math.sqrt(change.high / change.low) - 1
     needed = math.ceil(max(runs) * max((reach / SMALLEST) ** 2, 1.5))
     if needed <= _RUNS_MOST:
