@@ -35,7 +35,8 @@ FLOOR_SHARE = 0.5
 to be beyond both, and two claims in five that would be false fail by this one (simulated)."""
 ROUNDS_LEAST = 2
 """With fewer rounds, nothing is claimed."""
-_SWEEPS = 8  # of the polish: medians settle in three or four
+_SWEEPS = 50  # of the polish at most: medians settle in three or four where all took every turn
+_SETTLED = 1e-6
 
 State = Literal["faster", "slower", "same", "cannot tell"]
 # What a process did, by the number of the turn.
@@ -129,7 +130,7 @@ def polished(processes: Sequence[Turns]) -> Polished:
         common = _medians((table - own[:, None]).T)
         common -= np.median(common)
         before, own = own, _medians(table - common)
-        if np.array_equal(before, own):
+        if np.abs(own - before).max() < _SETTLED:
             break
     residuals = [row[np.isfinite(row)] for row in table - common]
     return Polished(own.tolist(), residuals, common)
