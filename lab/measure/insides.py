@@ -34,31 +34,31 @@ def turns_kept(met: Met) -> list[Turns]:
     ]
 
 
-def shape_for(own: Met, everybody: Met, unit: str) -> Shape | None:
+def shape_for(
+    rival: str, everybody: Sequence[tuple[int, str, dict[str, Any]]], unit: str
+) -> Shape | None:
     """Return what the median of a rival's passes hides; None where it made one pass a process.
 
     Parameters
     ----------
-    own, everybody
-        The round and the reading of each of its processes, and of those of all rivals.
+    rival
+        Whose.
+    everybody
+        The round, the rival and the reading of each process, of all rivals.
     unit
         Of the values.
     """
-    by_round = {
-        number: shape.common_effect(
-            [_by_turn(reading) for other, reading in everybody if other == number]
-        )
-        for number in dict.fromkeys(number for number, _ in everybody)
-    }
-    processes = [(number, _by_turn(reading)) for number, reading in own]
-    processes = [(number, turns) for number, turns in processes if len(turns) > 1]
-    if not processes or any(value <= 0 for _, turns in processes for value in turns.values()):
+    by_round: dict[int, dict[str, list[dict[int, float]]]] = {}
+    for number, name, reading in everybody:
+        turns = _by_turn(reading)
+        if len(turns) > 1 and min(turns.values()) > 0:
+            by_round.setdefault(number, {}).setdefault(name, []).append(turns)
+    rounds = list(by_round.values())
+    processes = [list(turns.values()) for part in rounds for turns in part.get(rival, ())]
+    if not processes:
         return None
-    found = shape.shape_of(
-        [list(turns.values()) for _, turns in processes],
-        [[by_round[number][turn] for turn in turns] for number, turns in processes],
-        unit,
-    )
+    common = [factors for part in shape.common_effects(rounds) for factors in part.get(rival, ())]
+    found = shape.shape_of(processes, common, unit)
     return Shape(
         outliers=found.outliers,
         modes=list(found.modes),

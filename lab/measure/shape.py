@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -140,7 +141,7 @@ def _common_in(part: Round, usual: Mapping[str, float]) -> dict[str, list[list[f
     def of_others(turn: int, own: float) -> float:
         others = list(by_turn[turn])
         others.remove(own)
-        return _median(others) if len(others) > 1 else math.nan
+        return median(others) if len(others) > 1 else math.nan
 
     return {
         rival: [

@@ -242,9 +242,9 @@ def _look_inside(measurement: Measurement, runs: Sequence[Run]) -> None:
         return
     met = [(run, reading) for run in runs if (reading := run.reading(measurement.case)) is not None]
     own = [(run.round, reading) for run, reading in met if run.rival == measurement.rival]
-    everybody = [(run.round, reading) for run, reading in met]
+    everybody = [(run.round, run.rival, reading) for run, reading in met]
     measurement.turns = turns_kept(own)
-    measurement.shape = shape_for(own, everybody, measurement.unit)
+    measurement.shape = shape_for(measurement.rival, everybody, measurement.unit)
 
 
 def _digest_of(work: str, expected: str | Mapping[str, str]) -> str:
