@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from engines.errors import MeasurementError
 from engines.matching import IMPLEMENTATIONS
 from lab.experiments.self_check_task import digest_of, fill, library
 from lab.hardware.affinity import allowed_cpus
@@ -88,15 +89,20 @@ class Asked:
         if self._neighbour != "none":
             task = Task(f"{_TASKS}:neighbour", {"memory": self._neighbour == "memory"})
             self._beside = Attended(task, None, lambda phase: None, "the neighbour")
+            self._beside.set_off()
             self._bench.note(
                 f"A second load ran beside it: bursts of {self._neighbour}, each of random length "
                 f"up to a second, on {len(allowed_cpus())} CPUs."
             )
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._beside is not None:
-            self._beside.stop()
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._beside is None:
+            return
+        was_there = self._beside.is_running()
+        self._beside.stop()
+        if kind is None and not was_there:
+            raise MeasurementError("the second load ended before what it was to disturb; run again")
 
     def all(self, same: int, tries: int) -> None:
         """Ask everything, in random order, and say what was found."""

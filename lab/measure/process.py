@@ -136,6 +136,14 @@ class Attended:
         self.outcome = self._outcome(last)
         return False
 
+    def set_off(self) -> None:
+        """Let it begin as soon as it has loaded, and follow it no further."""
+        self._grant(0)
+
+    def is_running(self) -> bool:
+        """Say whether it has not ended."""
+        return self._process.poll() is None
+
     def finished(self) -> dict[str, Any]:
         """Let it run to its end, every turn granted at once, and return what it found."""
         turn = 0
