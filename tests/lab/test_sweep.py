@@ -48,6 +48,7 @@ class TestGrid:
             ("seconds", ["0.1..0.4:0.1"], [0.1, 0.2, 0.3, 0.4]),
             ("engines", ["native,textbook", "native"], [["native", "textbook"], ["native"]]),
             ("flow", ["calm,balanced"], ["calm", "balanced"]),
+            ("stop_early", ["on,off"], [True, False]),
         ],
     )
     def test_what_is_typed(self, name: str, typed: list[str], expected: list[Any]) -> None:
