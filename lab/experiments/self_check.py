@@ -22,7 +22,7 @@ _COMPARISON_S = 4.5  # measured: two to five rounds of four processes (EPYC unde
 
 Same = Annotated[
     int,
-    Field(ge=0, le=10_000, description="How often the same code is compared with itself."),
+    Field(ge=1, le=10_000, description="How often the same code is compared with itself."),
     Control(unit="comparisons", scale="log", group="Comparisons"),
 ]
 Tries = Annotated[
@@ -97,6 +97,6 @@ def estimate_seconds(parameters: Mapping[str, Any]) -> float:
     return (
         5.0
         + comparisons * _COMPARISON_S * share
-        + parameters["simulations"] * 0.1
-        + parameters["repetitions"] * 1.0
+        + parameters["simulations"] * 0.03
+        + parameters["repetitions"] * 5.0
     )

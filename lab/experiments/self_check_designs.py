@@ -141,15 +141,20 @@ def _quantile_noise(random: Random, percent: float) -> Noise:
     from scipy.special import ndtri
 
     samples = int(10 ** random.uniform(3, 4.7))
-    rank = quantile_rank(samples, percent)
     spread, tail = random.uniform(0.1, 0.8), random.uniform(0.0, 0.3)
     interrupted = _pass_noise(random)
 
     def draw(random: Random, count: int) -> Array:
-        place = random.beta(rank, samples + 1 - rank, count)
+        place = quantiles_of_even(random, samples, percent, count)
         return spread * ndtri(place) - tail * np.log1p(-place) + interrupted(random, count)
 
     return draw
+
+
+def quantiles_of_even(random: Random, samples: int, percent: float, count: int) -> Array:
+    """Draw the quantile of so many numbers that are even between 0 and 1, ``count`` times."""
+    rank = quantile_rank(samples, percent)
+    return random.beta(rank, samples + 1 - rank, count)
 
 
 def quantile_rank(samples: int, percent: float) -> int:

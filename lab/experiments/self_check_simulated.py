@@ -15,6 +15,7 @@ from lab.measure.effects import ERROR_RATE, Effect, effect_of
 from lab.measure.histogram import Histogram
 from lab.measure.process import Task
 from lab.measure.simulated import LOADS, against_theory, repetitions
+from lab.measure.statistics import median_interval
 from lab.measure.tally import Run
 
 SEVERAL_LOOKS = "several looks"
@@ -58,17 +59,35 @@ def say_what_is_simulated(
         Decides all that is drawn.
     """
     random = [np.random.default_rng([seed, part]) for part in range(2)]
+    first = len(bench.runs)
     _keep(bench, lambda: _coverage(bench, simulations, random[0]))
     _keep(bench, lambda: _percentile_errors(bench, random[1]))
     _drive_queues(bench, repetitions, core, seed)
+    bench.finding += finding_of(bench.runs[first:])
     bench.note(
         f"Simulated, {simulations:,} comparisons of each kind, each of another design: 3 to 8 "
         "rounds of 2 processes a rival, 10 to 100 turns, some rivals with fewer; processes differ "
         "by 0.3 to 2 % (normal, uniform or two layouts), turns by 10 to 20 % with memory and "
         "spikes, passes by 1 to 8 % (normal, Student's t with 3 degrees of freedom, or "
         "interrupted); quantiles of 1,000 to 50,000 skewed times a pass. True differences: "
-        f"{', '.join(f'{difference:.0%}' for difference in DIFFERENCES)}."
+        f"{', '.join(f'{100 * difference:.0f} %' for difference in DIFFERENCES)}."
     )
+
+
+def finding_of(runs: Sequence[Run]) -> str:
+    """Say how many intervals held the truth, to stand behind another finding."""
+    readings = [item for run in runs for item in run.outcome["readings"]]
+    shares = [np.mean(item["values"]) for item in readings if item["metric"] == "coverage"]
+    queues = [
+        median_interval(item["values"], item["confidence"])
+        for item in readings
+        if item["metric"] == "queueing_error"
+    ]
+    inside = sum(interval.low <= 0 <= interval.high for interval in queues)
+    said = f"; of simulated intervals {min(shares):.1%} to {max(shares):.1%} hold the truth"
+    if queues:
+        said += f"; queueing theory lies in {inside} of {len(queues)} intervals"
+    return said.replace("%", " %")
 
 
 def _keep(bench: Bench, found: Callable[[], list[dict[str, Any]]]) -> None:
@@ -167,11 +186,12 @@ def _drive_queues(bench: Bench, count: int, core: int, seed: int) -> None:
         for number in range(count):
             arguments = {"real_time": real_time, "seconds": _SECONDS, "seed": seed + number}
             detail = f"queues, {clock}, {number + 1} of {count}"
+            bench.tell(number, count, detail)
             outcome = bench.run(Task(_TASK, arguments), detail, core if real_time else -1)
             checked = against_theory(outcome["found"])
             for one in checked:
                 if one.relative_error is not None:
-                    name = f"{one.system}, {one.load:.0%} load, {one.statistic}, {clock}"
+                    name = f"{one.system}, {100 * one.load:.0f} % load, {one.statistic}, {clock}"
                     errors.setdefault(name, []).append(one.relative_error)
             for case in outcome["found"]["cases"]:
                 disturbed += case["disturbed"]
