@@ -222,7 +222,7 @@ def _figures(runs: list[Result]) -> list[_Figure]:
         "scaling": plots.scaling,
         "load": plots.load,
         "effects": plots.effects,
-        "turns": plots.turns,
+        "by_turn": plots.by_turn,
         "percentiles": plots.percentiles,
         "histogram": plots.histogram,
     }

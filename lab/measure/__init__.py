@@ -10,6 +10,7 @@ lifeline     processes that end with their parent, and on a signal
 statistics   intervals, ratios and the noise floor, without assuming a distribution
 tally        readings of many processes as measurements and comparisons
 verdict      whether the numbers stand, and the finding in one sentence
+claims       what a stored comparison claims, in words
 result       the versioned file that a run leaves
 comparison   results of two times, commits or machines side by side
 comparable   what may be compared, and what is refused
@@ -19,6 +20,7 @@ work         which results did the same work in the same way
 history      one experiment over time, and where its level moved
 grid         the values that a sweep gives to each parameter
 sweep        many runs, a point of a grid each; interrupted, it goes on
+peeking      what looking early costs, by simulation
 progress     how far a run is, for a person or for a program
 job          a run in the background, for panels and sweeps
 ===========  =================================================================================

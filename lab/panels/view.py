@@ -28,14 +28,13 @@ _TITLES = {
     "scaling": "Scaling",
     "load": "Load",
     "effects": "Comparisons",
-    "turns": "Turns",
+    "by_turn": "Turns",
 }
 _OF_RATES = {
     "throughput": plots.throughput,
     "scaling": plots.scaling,
     "load": plots.load,
-    "effects": plots.effects,
-    "turns": plots.turns,
+    "by_turn": plots.by_turn,
 }
 
 
@@ -131,6 +130,8 @@ class View:
     def _figure(self, kind: str, highest: float, case: str | None) -> str:
         if kind in _OF_RATES:
             figure = _OF_RATES[kind](self.runs, size=SIZE)
+        elif kind == "effects":
+            figure = plots.effects(self.runs, case=case, size=SIZE)
         else:
             draw = plots.percentiles if kind == "percentiles" else plots.histogram
             figure = draw(self.runs, highest=highest, case=case, size=SIZE)

@@ -34,7 +34,7 @@ from lab.plots.scaling import scaling
 from lab.plots.sheet import FULL, HALF, to_png, to_svg
 from lab.plots.styles import STYLES, Style, style_of
 from lab.plots.throughput import throughput
-from lab.plots.turns import turns
+from lab.plots.turns import by_turn
 
 __all__ = [
     "FULL",
@@ -42,6 +42,7 @@ __all__ = [
     "STYLES",
     "Style",
     "alt_text",
+    "by_turn",
     "effects",
     "histogram",
     "kinds",
@@ -52,5 +53,4 @@ __all__ = [
     "throughput",
     "to_png",
     "to_svg",
-    "turns",
 ]

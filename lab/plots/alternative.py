@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from lab.measure import claims
 from lab.measure.result import Result
-from lab.plots import effects, reading, turns
+from lab.plots import reading, turns
+from lab.plots.effects import in_words, shown
 from lab.units import duration, percentile, quantity
 
 _NAMES = {
@@ -16,7 +17,7 @@ _NAMES = {
     "scaling": "Commands a second along an axis",
     "load": "Response time over load",
     "effects": "Rivals beside each other",
-    "turns": "A round turn by turn",
+    "by_turn": "A round turn by turn",
 }
 _READ_OUT = (50.0, 99.0, 99.9)
 
@@ -32,12 +33,12 @@ def alt_text(
         What the figure shows.
     kind
         ``"percentiles"``, ``"histogram"``, ``"throughput"``, ``"scaling"``, ``"load"``,
-        ``"effects"`` or ``"turns"``.
+        ``"effects"`` or ``"by_turn"``.
     case
         What was measured; the whole run when None.
     """
     runs = reading.several(results)
-    if kind in ("effects", "turns"):
+    if kind in ("effects", "by_turn"):
         return _of_comparisons(runs[0], kind, case)
     case = case or reading.default_case(runs[0])
     is_rate = kind in ("throughput", "scaling", "load")
@@ -54,8 +55,8 @@ def alt_text(
 def _of_comparisons(run: Result, kind: str, case: str | None) -> str:
     """Return the words of a figure about rivals beside each other."""
     if kind == "effects":
-        title = claims.finding_of_pairs(run, effects.shown(run, case))
-        told = effects.in_words(run, case)
+        title = claims.finding_of_pairs(run, shown(run, case))
+        told = in_words(run, case)
     else:
         title, told = turns.finding(turns.chosen(run)), turns.in_words(run)
     words = [f"{_NAMES[kind]}. {title}", reading.about(run, with_floor=False), *told]

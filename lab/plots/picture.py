@@ -20,10 +20,10 @@ from lab.plots.percentiles import percentiles
 from lab.plots.scaling import scaling
 from lab.plots.sheet import FULL, to_png
 from lab.plots.throughput import throughput
-from lab.plots.turns import turns
+from lab.plots.turns import by_turn
 
 PIXELS_AN_INCH = 100
-_WHOLE = {"throughput": throughput, "scaling": scaling, "load": load, "turns": turns}
+_WHOLE = {"throughput": throughput, "scaling": scaling, "load": load, "by_turn": by_turn}
 _OF_A_CASE = {"percentiles": percentiles, "histogram": histogram, "effects": effects}
 
 
@@ -63,7 +63,7 @@ def picture(
         The result that the figure is about, and earlier ones to lay behind it.
     kind
         ``"percentiles"``, ``"histogram"``, ``"throughput"``, ``"scaling"``, ``"load"``,
-        ``"effects"`` or ``"turns"``.
+        ``"effects"`` or ``"by_turn"``.
     case
         What was measured, for a figure of times or of comparisons; the whole run when None.
     size

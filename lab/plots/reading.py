@@ -146,7 +146,7 @@ def _of_comparisons(result: Result) -> list[str]:
     """Return the kinds of figures about rivals beside each other: the claims, and turn by turn."""
     is_compared = any(item.rival != item.baseline for item in result.comparisons)
     has_turns = any(len(one.turn) > 1 for item in result.measurements for one in item.turns)
-    return ["effects"] * is_compared + ["turns"] * has_turns
+    return ["effects"] * is_compared + ["by_turn"] * has_turns
 
 
 def is_loaded(result: Result) -> bool:

@@ -74,7 +74,7 @@ class Round:
         return max(found, default=None)
 
 
-def turns(
+def by_turn(
     results: Result | Sequence[Result],
     *,
     number: int | None = None,
@@ -188,7 +188,7 @@ def _drawn(run: Result, one: Round, size: tuple[float, float], title: str | None
 
 
 def _what(one: Round) -> str:
-    what = "time" if one.unit == "ns" else "rate"
+    what = "time" if one.unit == "ns" else "speed"
     return f"{what} of a turn, beside " + ("the middle" if one.are_near else "the rival's own")
 
 

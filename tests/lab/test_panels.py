@@ -235,7 +235,7 @@ def test_the_view_slider_changes_the_picture_at_once(latency_panel):
 
 def test_tabs_and_kinds_of_commands(latency_panel):
     view = latency_panel.view
-    assert view.tabs.titles == ("Percentiles", "Histogram")
+    assert view.tabs.titles == ("Percentiles", "Histogram", "Comparisons")
     whole = png_of(view.image)
     view.tabs.selected_index = 1
     assert 'alt="Histogram' in view.image

@@ -57,7 +57,7 @@ def test_a_report_asks_nothing_of_the_network(page, tmp_path):
 
 
 def test_every_figure_is_an_image_with_its_words(page):
-    assert len(page.images) == 2
+    assert len(page.images) == 3
     for image in page.images:
         assert image["src"].startswith("data:image/svg+xml;base64,")
         assert "price_ladder" in image["alt"] and "30 ns" in image["alt"]
@@ -171,7 +171,7 @@ def test_the_data_lie_beside_it(latency_result, throughput_result, tmp_path):
     data = json.loads((tmp_path / "both.json").read_text())
     assert [Result.model_validate(item) for item in data["results"]] == results
     assert "both.json" in page.read_text()
-    assert len(Page(page.read_text()).images) == 3
+    assert len(Page(page.read_text()).images) == 5
 
 
 def test_the_same_results_give_the_same_bytes(latency_result, tmp_path):
