@@ -209,7 +209,7 @@ EXPERIMENTS: dict[str, Experiment] = {
                     rounds=1,
                     seconds=0.02,
                 ),
-                "full": dict(engines="compiled", messages=200_000, rounds=7, seconds=4.0, core=-2),
+                "full": dict(messages=200_000, rounds=7, seconds=4.0, core=-2),
             },
         ),
         Experiment(
@@ -230,8 +230,15 @@ EXPERIMENTS: dict[str, Experiment] = {
             "matching",
             "lab.experiments.self_check:self_check",
             {
-                "smoke": dict(same=1, tries=1, rounds=2, turns=20, simulations=20, repetitions=3),
-                "full": dict(same=200, tries=100, simulations=2_000, repetitions=30),
+                "smoke": dict(
+                    same_tries=1,
+                    planted_tries=1,
+                    rounds=2,
+                    passes_each=20,
+                    simulations=20,
+                    queue_runs=3,
+                ),
+                "full": dict(same_tries=200, planted_tries=100, simulations=2_000, queue_runs=30),
             },
         ),
     )

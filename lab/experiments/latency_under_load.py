@@ -117,7 +117,7 @@ def latency_under_load(
     rivals = able(bench, engines, flow)
     made = (flow, messages, live_orders, seed, symbols)
     prepared = prepare_load(bench, made, day, format, arrivals)
-    say_how_loaded(bench, rivals, batch)
+    say_how_loaded(bench, rivals, batch, rate)
     how = {"batch": batch, "seconds": seconds}
     tasks = tasks_of(bench, prepared, rivals, shares, rate, arrivals, core, seed, how)
     main = case_of(min(shares, key=lambda share: abs(share - 50)))

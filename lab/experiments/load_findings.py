@@ -14,6 +14,7 @@ from lab.experiments.replay import found_day
 from lab.hardware.clock import calibrate
 from lab.measure.bench import Bench
 from lab.measure.knee import GROWTH_MOST, TAIL_FACTOR, Crossing, knee, saturation
+from lab.measure.open_loop import natural_rate
 from lab.measure.process import Task
 from lab.measure.statistics import Interval, median_interval
 from lab.measure.tally import Run
@@ -77,7 +78,14 @@ def prepare_load(
             )
         return prepare(bench, *made)
     bench.say("starting", f"reading {Path(day).name}")
-    return shared_with(bench, flow_of(found_day(day), form, messages=made[1]))
+    flow = flow_of(found_day(day), form, messages=made[1])
+    if arrivals == RECORDED:
+        own = natural_rate(flow.commands["time_ns"])
+        bench.note(
+            f"{flow.name}: its {len(flow.commands):,} commands came at {amount(own)} a second; "
+            "they are run faster or slower, the times between them in proportion."
+        )
+    return shared_with(bench, flow)
 
 
 def tasks_of(
@@ -148,7 +156,7 @@ def _capacities(
     return found
 
 
-def say_how_loaded(bench: Bench, rivals: Sequence[str], batch: int) -> None:
+def say_how_loaded(bench: Bench, rivals: Sequence[str], batch: int, rate: float) -> None:
     """Note what the times hold and what they do not."""
     bench.note(
         "Response time counts from when a command was due, on a schedule that waits for no answer "
@@ -166,6 +174,11 @@ def say_how_loaded(bench: Bench, rivals: Sequence[str], batch: int) -> None:
         "last equally long. A process's number is that of its median turn; histograms hold all "
         "turns."
     )
+    if not rate and len(rivals) > 1:
+        bench.note(
+            "A load is a share of what each engine can do, so engines are offered different rates "
+            "at the same share. Name a rate to offer the same to all."
+        )
     called = [rival for rival in rivals if rival in _CALLED_FROM_PYTHON]
     if called:
         bench.note(

@@ -91,7 +91,17 @@ class Found:
             self._times("response_time", self.response, ""),
             self._times("service_time", self.service, "service "),
             self._rate(),
-            *(self._of_turns(f"response_time_{name}", name) for name in ("mean", *_TAILS)),
+            self._of_turns("response_time_mean", "mean"),
+            *(self._of_turns(f"response_time_{name}", name) for name in self._told()),
+        ]
+
+    def _told(self) -> list[str]:
+        """Return the tails that a turn has enough commands for: one above, but for the first."""
+        commands = self.response.samples / len(self.turns["turn"])
+        return [
+            name
+            for name, percent in _TAILS.items()
+            if name == "p99" or commands * (1 - percent / 100) >= 1
         ]
 
     def _of_turns(self, metric: str, name: str, unit: str = "ns") -> dict[str, Any]:

@@ -24,6 +24,8 @@ from lab.plots.styles import INK, SOFT_INK, lighter, style_of
 from lab.units import amount, duration
 
 KNEE, SATURATION = "knee", "saturation"
+TAIL = f"{reading.RESPONSE}_p99"
+_TOLD = 80.0  # the load whose tail is told, in per cent
 _ALIKE = 3.0  # rates up to so many times apart go on one axis
 _BEYOND = 1.04  # of the saturation point: how far the axis goes
 
@@ -53,6 +55,7 @@ class _Column:
     lines: list[_Line]
     knee: Measurement | None
     saturation: Measurement | None
+    tail_cases: list[str]  # what the loads are called, as its last line has them
 
     @property
     def far(self) -> float:
@@ -93,7 +96,7 @@ def load(
 def _drawn(run: Result, size: tuple[float, float], title: str | None) -> Figure:
     columns = _columns(run)
     sheet = Sheet(size, title or reading.main_finding(run), _header(run, size))
-    sheet.top -= 2.7 * sheet.letters("note")
+    sheet.top -= (2.7 if _is_small(sheet) else 4.0) * sheet.letters("note")
     low, high = _times(columns)
     decades = range(math.ceil(low), math.floor(high) + 1)
     left = sheet.room_for([duration(10.0**d) for d in decades], "tick", False) + 26 * sheet.scale
@@ -123,8 +126,14 @@ def _columns(run: Result) -> list[_Column]:
         crossing = {item.metric: item for item in own if item.metric in (KNEE, SATURATION)}
         lines = _lines(own)
         if lines:
-            found.append(_Column(rival, lines, crossing.get(KNEE), crossing.get(SATURATION)))
+            points = crossing.get(KNEE), crossing.get(SATURATION)
+            found.append(_Column(rival, lines, *points, _cases(own)))
     return found
+
+
+def _cases(own: Sequence[Measurement]) -> list[str]:
+    tails = [item for item in own if item.metric == TAIL and item.at is not None]
+    return [item.case for item in sorted(tails, key=lambda item: item.at or 0.0)]
 
 
 def _lines(own: Sequence[Measurement]) -> list[_Line]:
@@ -137,7 +146,7 @@ def _lines(own: Sequence[Measurement]) -> list[_Line]:
             _line(own, "service p99", "service_time", 1.5, 0.3, dashed, percent="99"),
             _line(own, "p99.9", f"{reading.RESPONSE}_p99.9", 1.3, 0.3),
             _line(own, "median", reading.RESPONSE, 1.6, 0.15),
-            _line(own, "p99", f"{reading.RESPONSE}_p99", 2.6, 0.0),
+            _line(own, "p99", TAIL, 2.6, 0.0),
         )
         if line is not None
     ]
@@ -264,8 +273,8 @@ def _draw_crossings(axes: Axes, sheet: Sheet, free: Placement, column: _Column) 
     """Draw knee and saturation point: a line down the column, its interval as a light band."""
     letters = sheet.letters("note")
     for item, word in ((column.knee, "knee"), (column.saturation, "full")):
-        if item is None:
-            continue
+        if item is None or item.median > axes.get_xlim()[1]:
+            continue  # beyond what is drawn: the words over the column have it
         axes.axvspan(item.low, item.high, color=lighter(SOFT_INK, 0.86), linewidth=0, zorder=0.2)
         axes.axvline(item.median, color=lighter(SOFT_INK, 0.2), linewidth=sheet.scale, zorder=0.5)
         width, height = text_size(word, letters)
@@ -289,22 +298,54 @@ def _name_line(
         y = float(np.interp(rate, line.at, line.y))
         if y < high:
             x, level = sheet.at(rate, y)
-            boxes += [Box.around(x, level + up * height, width, height) for up in (0.72, -0.72)]
+            wide = width + 5 * sheet.scale  # two names do not run into each other
+            boxes += [Box.around(x, level + up * height, wide, height) for up in (0.85, -0.85)]
     place = free.choose(boxes, must=False) if boxes else None
     if place is not None:
         bold = line.name == "p99"
-        sheet.write(*place.middle, line.name, letters, colour, bold=bold, over_grid=True)
+        sheet.write(*place.middle, line.name, letters, colour, bold=bold)
 
 
 def _name_column(sheet: Sheet, column: _Column) -> None:
-    """Write the engine's name over its column, and its knee and saturation point under that."""
+    """Write the engine's name over its column, and its numbers under that."""
     name, note = sheet.letters("name"), sheet.letters("note")
-    left, top = sheet.area.left, sheet.area.top + 12 * sheet.scale
-    colour = style_of(column.rival).colour
-    sheet.write(left, top + 1.6 * note, column.rival, name, colour, True, "left")
-    words = [
+    left, row = sheet.area.left, sheet.area.top + 12 * sheet.scale
+    colour, rows = style_of(column.rival).colour, _numbers(sheet, column)
+    sheet.write(
+        left, row + (0.4 + 1.3 * len(rows)) * note, column.rival, name, colour, True, "left"
+    )
+    for place, words in enumerate(reversed(rows)):
+        sheet.write(left, row + (0.2 + 1.3 * place) * note, words, note, INK, False, "left")
+
+
+def _numbers(sheet: Sheet, column: _Column) -> list[str]:
+    """Return the lines under an engine's name: where its tail goes, and what its tail is."""
+    points = [
         f"{word} {amount(item.median)}/s"
         for item, word in ((column.knee, "knee"), (column.saturation, "full at"))
         if item is not None
     ]
-    sheet.write(left, top + 0.2 * note, ", ".join(words), note, INK, False, "left")
+    rows = [", ".join(points)]
+    if not _is_small(sheet):
+        rows.append(_tail_in_words(sheet, column))
+    return [row for row in rows if row]
+
+
+def _tail_in_words(sheet: Sheet, column: _Column) -> str:
+    """Say the tail at the lowest load and at the one nearest to 80 %, as far as there is room."""
+    cases, ns = column.tail_cases, column.lines[-1].ns
+    first = f"99 % within {duration(float(ns[0]))} at {cases[0]}"
+    near = min(range(len(cases)), key=lambda index: abs(_share(cases[index]) - _TOLD))
+    both = f"{first}, {duration(float(ns[near]))} at {cases[near]}"
+    room = sheet.area.right - sheet.area.left
+    fitting = (text for text in (both, first) if text_size(text, sheet.letters("note"))[0] <= room)
+    return next(fitting, "")
+
+
+def _share(case: str) -> float:
+    return float(case.split(" ", 1)[0])
+
+
+def _is_small(sheet: Sheet) -> bool:
+    """Say whether there is room for the least only."""
+    return sheet.height < 0.7 * 72 * FULL[1]
