@@ -70,13 +70,13 @@ Seed = Annotated[
 def self_check(
     bench: Bench,
     *,
-    same: Same = 6,
-    tries: Tries = 6,
+    same_tries: Same = 6,
+    planted_tries: Tries = 6,
     rounds: Rounds = 6,
-    turns: Turns = 200,
+    passes_each: Turns = 200,
     neighbour: Neighbour = "none",
     simulations: Simulations = 200,
-    repetitions: Repetitions = 10,
+    queue_runs: Repetitions = 10,
     core: Core = -2,
     seed: Seed = 1,
 ) -> None:
@@ -84,19 +84,19 @@ def self_check(
     from lab.experiments.self_check_asked import Asked, note_of_work
     from lab.experiments.self_check_simulated import say_what_is_simulated
 
-    note_of_work(bench, rounds, turns)
-    with Asked(bench, rounds, turns, neighbour, core, seed) as asked:
-        asked.all(same, tries)
-    say_what_is_simulated(bench, simulations, repetitions, core, seed)
+    note_of_work(bench, rounds, passes_each)
+    with Asked(bench, rounds, passes_each, neighbour, core, seed) as asked:
+        asked.all(same_tries, planted_tries)
+    say_what_is_simulated(bench, simulations, queue_runs, core, seed)
 
 
 def estimate_seconds(parameters: Mapping[str, Any]) -> float:
     """Return about how long a run takes."""
-    comparisons = parameters["same"] + 2 * parameters["tries"]
-    share = (parameters["rounds"] * (0.6 + parameters["turns"] * 3e-3)) / (6 * 0.9)
+    comparisons = parameters["same_tries"] + 2 * parameters["planted_tries"]
+    share = (parameters["rounds"] * (0.6 + parameters["passes_each"] * 3e-3)) / (6 * 0.9)
     return (
         5.0
         + comparisons * _COMPARISON_S * share
         + parameters["simulations"] * 0.03
-        + parameters["repetitions"] * 5.0
+        + parameters["queue_runs"] * 5.0
     )
