@@ -9,6 +9,8 @@ from lab.measure.statistics import Interval
 
 FASTER, SLOWER, SAME = "faster", "slower", "same"
 _ROUNDS_MOST = 100
+# Beyond these the machine was somewhere else, and digits say nothing.
+_NOISE_MOST, _TIMES_MOST = 100, 10_000
 
 
 def effect_text(effect: Effect, smallest: float) -> str:
@@ -47,12 +49,12 @@ def remedy(effect: Effect, smallest: float) -> str:
 def span_text(ratio: float, low: float, high: float) -> str:
     """Write a ratio of 1 or more with its bounds: as times from 2, below as per cent.
 
-    >>> span_text(18.3, 17.2, 19.4), span_text(1.12, 1.1, 1.14)
-    ('18 times (17 to 19)', '12 % (10 % to 14 %)')
+    >>> span_text(18.3, 17.2, 19.4), span_text(1.12, 1.1, 1.14), span_text(1.012, 1.006, 1.018)
+    ('18 times (17 to 19)', '12 % (10 % to 14 %)', '1.2 % (0.6 % to 1.8 %)')
     """
     if ratio >= 2:
         return f"{times_text(ratio)} times ({times_text(low)} to {times_text(high)})"
-    shares = [percent_text(value - 1) for value in (ratio, low, high)]
+    shares = [share_text(value - 1) for value in (ratio, low, high)]
     return f"{shares[0]} ({shares[1]} to {shares[2]})"
 
 
@@ -63,7 +65,13 @@ def in_words(ratio: Interval) -> str:
 
 
 def times_text(ratio: float) -> str:
-    """Write a factor with as many digits as are read: 0.97, 3.1, 18."""
+    """Write a factor with as many digits as are read: 0.97, 3.1, 18.
+
+    >>> times_text(0.97), times_text(3.14), times_text(627.4), times_text(159_423)
+    ('0.97', '3.1', '627', 'over 10,000')
+    """
+    if ratio > _TIMES_MOST:
+        return f"over {_TIMES_MOST:,}"
     if round(ratio, 1) >= 10:
         return f"{ratio:,.0f}"
     return f"{ratio:.1f}" if round(ratio, 2) >= 2 else f"{ratio:.2f}"
@@ -72,9 +80,11 @@ def times_text(ratio: float) -> str:
 def noise_text(noise: float) -> str:
     """Write a noise floor, a factor of 1 or more.
 
-    >>> noise_text(1.04), noise_text(2.8)
-    ('±4 %', 'a factor of 2.8')
+    >>> noise_text(1.04), noise_text(2.8), noise_text(159_423)
+    ('±4 %', 'a factor of 2.8', 'a factor of more than 100')
     """
+    if noise > _NOISE_MOST:
+        return f"a factor of more than {_NOISE_MOST}"
     return f"±{percent_text(noise - 1)}" if noise < 1.5 else f"a factor of {times_text(noise)}"
 
 

@@ -25,6 +25,7 @@ from lab.plots.sheet import FULL, Sheet, own_settings
 from lab.plots.styles import INK, SOFT_INK, lighter, style_of
 
 _NEAR = math.log(1.5)  # rivals further apart than this are each held against themselves
+_SHOWN = (0.04, 0.96)  # of all passes; the others run off the axis, and are counted
 _STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _PANES = ("as measured", "with what each turn did to all taken out")
 
@@ -142,7 +143,17 @@ def header(result: Result, one: Round) -> list[str]:
         f"round {one.number + 1}, {one.case}: {len(one.turns)} fresh processes that lived at the "
         "same time and ran one at a time, in random order in each turn"
     )
-    return [reading.about(result, with_floor=False), words]
+    beyond = _beyond(one)
+    doubts = [f"{beyond} passes lie beyond the axis"] * bool(beyond)
+    doubts += reading.shakiness(result)
+    return [reading.about(result, with_floor=False), words, " · ".join(doubts)]
+
+
+def _beyond(one: Round) -> int:
+    """Count the passes that the axis does not reach."""
+    low, high = _range(one)
+    every = [_levels(one, place, False)[1] for place in range(len(one.turns))]
+    return sum(int(((levels < low) | (levels > high)).sum()) for levels in every)
 
 
 def in_words(result: Result) -> list[str]:
@@ -215,10 +226,10 @@ def shared_turns(processes: Sequence[dict[int, float]]) -> list[int]:
 
 
 def _range(one: Round) -> tuple[float, float]:
-    """Return the ends of the axis: nearly all that was measured, and 0."""
+    """Return the ends of the axis: what most passes did, and 0."""
     every = np.concatenate([_levels(one, place, False)[1] for place in range(len(one.turns))])
-    low, high = np.quantile(every, [0.01, 0.99])
-    room = 0.08 * (high - low) + 1e-3
+    low, high = np.quantile(every, _SHOWN)
+    room = 0.12 * (high - low) + 1e-3
     return min(float(low), 0.0) - room, max(float(high), 0.0) + room
 
 
@@ -261,11 +272,15 @@ def _draw_pane(axes: Axes, sheet: Sheet, one: Round, is_polished: bool) -> None:
     for place in range(len(one.turns)):
         numbers, levels = _levels(one, place, is_polished)
         colour = _colour(one, place)
-        axes.plot(numbers, levels, color=colour, linewidth=1.1 * sheet.scale, alpha=0.85)
-        if is_polished:
+        if not is_polished:
+            axes.plot(numbers, levels, color=colour, linewidth=1.1 * sheet.scale, alpha=0.85)
+        else:
+            # Dots, for here nothing is left that leads from one turn to the next.
+            style, size = style_of(one.rivals[place]), 3.0 * sheet.scale
+            axes.plot(numbers, levels, color=colour, ls="", marker=style.marker, ms=size, mew=0)
             middle = one.parts.values[place] - one.middle(one.rivals[place])
             ends: Any = ([numbers[0], numbers[-1]], [middle, middle])
-            axes.plot(*ends, color="white", linewidth=3.6 * sheet.scale, zorder=4)
+            axes.plot(*ends, color="white", linewidth=3.0 * sheet.scale, zorder=4)
             axes.plot(*ends, color=colour, linewidth=2.0 * sheet.scale, zorder=5)
 
 
