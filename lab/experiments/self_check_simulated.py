@@ -10,20 +10,16 @@ import numpy as np
 
 from lab.experiments.self_check_asked import RIVAL, SMALLEST
 from lab.experiments.self_check_designs import QUANTILES, Simulated, quantile_rank, simulated
+from lab.experiments.self_check_queues import CLOCKS, METRIC, drive_queues
 from lab.measure.bench import Bench, levels_of
-from lab.measure.effects import ERROR_RATE, Effect, effect_of
+from lab.measure.effects import Effect, effect_of
 from lab.measure.histogram import Histogram
-from lab.measure.process import Task
-from lab.measure.simulated import LOADS, against_theory, repetitions
 from lab.measure.statistics import median_interval
 from lab.measure.tally import Run
 
 SEVERAL_LOOKS = "several looks"
 DIFFERENCES = (0.0, 0.01, 0.03)
-CLOCKS = {"virtual clock": False, "real time": True}
 
-_TASK = "lab.experiments.self_check_simulated:queues"
-_SECONDS = 0.5  # of a queue at a load, in real time: 12 repetitions of its own
 _TOLD_EVERY = 50  # simulations
 _SORTED = 100_000  # times of which the histogram's quantiles are held against a sort
 _SORTS = 20  # of each distribution
@@ -35,7 +31,9 @@ DISTRIBUTIONS: Mapping[str, Callable[[np.random.Generator], np.ndarray]] = {
     "lognormal": lambda random: random.lognormal(8, 1, _SORTED),
     "pareto": lambda random: 500 * (1 + random.pareto(1.1, _SORTED)),
     "two modes": lambda random: np.where(
-        random.random(_SORTED) < 0.9, random.normal(400, 20, _SORTED), random.normal(9e6, 1e5)
+        random.random(_SORTED) < 0.9,
+        random.normal(400, 20, _SORTED),
+        random.normal(9e6, 1e5, _SORTED),
     ),
 }
 
@@ -62,7 +60,9 @@ def say_what_is_simulated(
     first = len(bench.runs)
     _keep(bench, lambda: _coverage(bench, simulations, random[0]))
     _keep(bench, lambda: _percentile_errors(bench, random[1]))
-    _drive_queues(bench, repetitions, core, seed)
+    for clock in CLOCKS:
+        outcome = drive_queues(bench, clock, repetitions, core, seed)
+        bench.runs.append(Run(RIVAL, _next_round(bench), outcome))
     bench.finding += finding_of(bench.runs[first:])
     bench.note(
         f"Simulated, {simulations:,} comparisons of each kind, each of another design: 3 to 8 "
@@ -81,7 +81,7 @@ def finding_of(runs: Sequence[Run]) -> str:
     queues = [
         median_interval(item["values"], item["confidence"])
         for item in readings
-        if item["metric"] == "queueing_error"
+        if item["metric"] == METRIC
     ]
     inside = sum(interval.low <= 0 <= interval.high for interval in queues)
     said = f"; of simulated intervals {min(shares):.1%} to {max(shares):.1%} hold the truth"
@@ -103,9 +103,7 @@ def _next_round(bench: Bench) -> int:
     return 1 + max((run.round for run in bench.runs), default=-1)
 
 
-def _reading(
-    metric: str, case: str, unit: str, values: Sequence[float], **more: Any
-) -> dict[str, Any]:
+def _reading(metric: str, case: str, unit: str, values: Sequence[float]) -> dict[str, Any]:
     return {
         "metric": metric,
         "case": case,
@@ -113,7 +111,6 @@ def _reading(
         "value": float(np.median(values)),
         "values": list(map(float, values)),
         "samples": len(values),
-        **more,
     }
 
 
@@ -165,61 +162,3 @@ def _percentile_errors(bench: Bench, random: np.random.Generator) -> list[dict[s
             errors += (counted.quantiles(_PERCENTS) / exact - 1).tolist()
         readings.append(_reading("percentile_error", case, "relative", errors))
     return readings
-
-
-# -- queues ---------------------------------------------------------------------------------------
-
-
-def queues(say: Any, *, real_time: bool, seconds: float, seed: int) -> dict[str, Any]:
-    """Drive simulated servers: what a measured process does."""
-    say("measuring")
-    found = repetitions(real_time, seconds, seed, LOADS)
-    return {"readings": [], "digests": [], "found": found}
-
-
-def _drive_queues(bench: Bench, count: int, core: int, seed: int) -> None:
-    """Drive queues in fresh processes, and keep how far each lies from theory."""
-    for clock, real_time in CLOCKS.items():
-        disturbed = driven = 0
-        outcomes = []
-        errors: dict[str, list[float]] = {}
-        for number in range(count):
-            arguments = {"real_time": real_time, "seconds": _SECONDS, "seed": seed + number}
-            detail = f"queues, {clock}, {number + 1} of {count}"
-            bench.tell(number, count, detail)
-            outcome = bench.run(Task(_TASK, arguments), detail, core if real_time else -1)
-            checked = against_theory(outcome["found"])
-            for one in checked:
-                if one.relative_error is not None:
-                    name = f"{one.system}, {100 * one.load:.0f} % load, {one.statistic}, {clock}"
-                    errors.setdefault(name, []).append(one.relative_error)
-            for case in outcome["found"]["cases"]:
-                disturbed += case["disturbed"]
-                driven += case["disturbed"] + len(case["means"])
-            outcomes.append(outcome)
-        # All intervals hold together as often as one alone would.
-        confidence = 1 - ERROR_RATE / (len(CLOCKS) * len(checked))
-        _keep_queues(bench, outcomes, errors, confidence)
-        bench.note(
-            f"Queues, {clock}: {count} processes, each with {driven // count:,} repetitions; "
-            f"{disturbed:,} that the machine disturbed were left out."
-        )
-
-
-def _keep_queues(
-    bench: Bench,
-    outcomes: Sequence[Mapping[str, Any]],
-    errors: Mapping[str, Sequence[float]],
-    confidence: float,
-) -> None:
-    readings = [
-        _reading("queueing_error", case, "relative", values, confidence=confidence)
-        for case, values in errors.items()
-    ]
-    outcome = {
-        "readings": readings,
-        "digests": [],
-        "cpu_share": float(np.median([outcome["cpu_share"] for outcome in outcomes])),
-        "switches": sum(outcome["switches"] for outcome in outcomes),
-    }
-    bench.runs.append(Run(RIVAL, _next_round(bench), outcome))

@@ -17,11 +17,13 @@ from lab.experiments.self_check_designs import (
     quantiles_of_even,
     simulated,
 )
+from lab.experiments.self_check_queues import Errors
 from lab.experiments.self_check_simulated import DISTRIBUTIONS, SEVERAL_LOOKS
 from lab.measure.bench import Bench
 from lab.measure.effects import effect_of
 from lab.measure.result import Result
 from lab.measure.runner import run_experiment
+from lab.measure.simulated import repetitions
 
 
 def silent(*_: object) -> None:
@@ -158,6 +160,25 @@ def test_a_quantile_that_is_drawn_at_once_is_that_of_real_samples(samples, perce
     one = random.lognormal(0, 1, samples)
     nearest = np.quantile(one, percent / 100, method="inverted_cdf")
     assert np.sort(one)[quantile_rank(samples, percent) - 1] == nearest
+
+
+def test_repetitions_of_processes_that_were_disturbed_are_put_together():
+    """Two halves of what was found give what the whole gives."""
+    whole = repetitions(False, 1.0, 5, [0.6])
+    sound = Errors("virtual clock")
+    sound.add(whole)
+    halves = Errors("virtual clock")
+    for case in whole["cases"]:
+        few = {"means": case["means"][:6], "shares": {k: v[:6] for k, v in case["shares"].items()}}
+        for half in (few, few):
+            halves.add({"clock": "virtual", "cases": [case | half | {"disturbed": 30}]})
+    assert (sound.disturbed, halves.disturbed) == (0, 4 * 30)
+    expected = {item["case"]: item["value"] for item in sound.readings() if "p9" in item["case"]}
+    found = {item["case"]: item["value"] for item in halves.readings() if "p9" in item["case"]}
+    assert len(expected) == 4 and found == expected
+    few = Errors("virtual clock")
+    few.add({"clock": "virtual", "cases": [whole["cases"][0] | {"means": [1.0], "shares": {}}]})
+    assert few.readings() == []
 
 
 @pytest.mark.parametrize("case", [*QUANTILES, SEVERAL_LOOKS])
