@@ -110,7 +110,8 @@ class View:
             chosen = self.case.value
             self.case.options = found
             if found:
-                self.case.value = chosen if chosen in found else found[0]
+                usual = reading.default_case(self.runs[0])
+                self.case.value = chosen if chosen in found else usual
         self.choices.layout.display = "" if found else "none"
 
     def _show_case(self, _: Any = None) -> None:

@@ -17,12 +17,13 @@ import numpy as np
 from lab.experiments import EXPERIMENTS
 from lab.experiments.parameters import controls_of
 from lab.measure.histogram import Histogram
-from lab.measure.result import Measurement, Result
+from lab.measure.result import Measurement, Result, Turns
 from lab.plots.styles import STYLES, Style, lighter, style_of
 from lab.units import amount, duration, percentile
 
 POINTS = 400
 THROUGHPUT = "throughput"  # the metric that is a rate
+CLOSED_LOOP = "closed loop"  # the case beside the loads, where nothing waits
 RESPONSE = "response_time"  # from when a command was due; under load only
 WHOLE = "all"  # the case that holds every command of a run
 # An estimate of a quantile needs some samples above it; with ten its error is about a third.
@@ -31,6 +32,7 @@ _SAMPLES_ABOVE = 10
 _AGREEMENT = 1.5
 _ASIDE = "by ping-pong"
 _LOAD = " % load"
+_TURNS_LEAST = 10
 _MARKS = "①②③④⑤⑥⑦⑧⑨⑩"
 
 
@@ -145,8 +147,26 @@ def kinds(result: Result) -> list[str]:
 def _of_comparisons(result: Result) -> list[str]:
     """Return the kinds of figures about rivals beside each other: the claims, and turn by turn."""
     is_compared = any(item.rival != item.baseline for item in result.comparisons)
-    has_turns = any(len(one.turn) > 1 for item in result.measurements for one in item.turns)
-    return ["effects"] * is_compared + ["by_turn"] * has_turns
+    return ["effects"] * is_compared + ["by_turn"] * bool(turned(result))
+
+
+def turned(result: Result) -> list[tuple[int, list[tuple[str, Turns]]]]:
+    """Return by round the rivals' processes that took enough turns to be drawn by turn.
+
+    Of the first case and metric that has such rounds; one process alone shows nothing.
+    """
+    kinds = dict.fromkeys((item.case, item.metric) for item in result.measurements if item.turns)
+    for kind in kinds:
+        own = [item for item in result.measurements if (item.case, item.metric) == kind]
+        by_round: dict[int, list[tuple[str, Turns]]] = {}
+        for item in own:
+            for one in item.turns:
+                if len(one.turn) >= _TURNS_LEAST:
+                    by_round.setdefault(one.round, []).append((item.rival, one))
+        found = [(number, by_round[number]) for number in sorted(by_round)]
+        if any(len(processes) > 1 for _, processes in found):
+            return [(number, processes) for number, processes in found if len(processes) > 1]
+    return []
 
 
 def is_loaded(result: Result) -> bool:
@@ -172,7 +192,9 @@ def one_of(case: str) -> str:
         return "one command"
     if case.endswith(_LOAD):
         return f"a command at {case}"
-    return f"a command in a {case}" if case.startswith("batch") else f"one {case}"
+    if case.startswith("batch") or case == CLOSED_LOOP:
+        return f"a command in a {case}"
+    return f"one {case}"
 
 
 def finding(result: Result) -> str:

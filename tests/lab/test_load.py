@@ -410,3 +410,14 @@ def test_the_title_says_what_ping_pong_leaves_out(result):
     title = reading.title(result, "85 % load")
     assert title.startswith("At 85 % load 1 % of commands wait ") and "ping-pong says " in title
     assert math.isfinite(reading.horizon([result], "85 % load")[0])
+
+
+def test_the_panel_opens_with_the_load_and_at_80_per_cent(result):
+    from lab.panels.view import View
+
+    view = View()
+    view.show([result])
+    assert view.tabs.titles[:2] == ("Load", "Percentiles") and view.case.value == "85 % load"
+    for place, words in enumerate(("Response time over load. ", "Percentile plot. At 85 % load ")):
+        view.tabs.selected_index = place
+        assert words in view.image
