@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import shutil
 import tempfile
 from base64 import b64decode, b64encode
@@ -28,18 +27,13 @@ from engines.errors import ExchangeLabError, FileError, InputError
 from lab.experiments import experiment_named
 from lab.jupyter.launch import environment
 from lab.measure.bench import Bench
-from lab.measure.result import CHECKOUT, SHIPPED, Measurement, Result, results
-from lab.measure.words import times_text
-from lab.units import amount, quantity, seconds
+from lab.measure.result import CHECKOUT, SHIPPED, Result, results
+from lab.units import seconds
 from lab.workloads.order_flow import FLOWS
 
 NOTEBOOKS = CHECKOUT / "notebooks"
-README = CHECKOUT / "README.md"
-PICTURE = SHIPPED / "matching_latency.png"
 FIGURE_TAG = "shipped-figure"
 """Tags the cells of a notebook whose output is committed: the first figure, worked examples."""
-
-_NUMBERS = re.compile(r"(<!-- numbers.*?-->\n).*?(<!-- end of numbers -->)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -61,21 +55,26 @@ class Order:
 SMALL, LARGE = 50_000, 2_000_000  # commands in a pass: for every engine, for the fast ones
 LIVE = 10_000  # orders, on all flows but balanced; the reference would take hours with more
 # A pass of 2 M commands of this flow would take the reference seven minutes.
-_SHORTER = {"featured": 500_000}
-_ROUNDS = 4  # eight processes of each engine
+SHORTER = {"featured": 500_000}
+_ROUNDS, _SECONDS = 4, 0.5  # eight processes of each engine; a second of warming up and passes
 
 # The last of the latencies is a panel's own settings, so that the figure it opens with is the one
 # its controls would measure. Scaling comes with its most telling axis first.
 ORDERS = (
-    Order("matching_throughput", dict(flow="balanced", messages=LARGE, rounds=_ROUNDS), "fast"),
+    Order(
+        "matching_throughput",
+        dict(flow="balanced", messages=LARGE, rounds=_ROUNDS, seconds=_SECONDS),
+        "fast",
+    ),
     *(
         Order(
             "matching_throughput",
             dict(
                 flow=flow,
-                messages=_SHORTER.get(flow, LARGE),
+                messages=SHORTER.get(flow, LARGE),
                 live_orders=LIVE,
                 rounds=_ROUNDS,
+                seconds=_SECONDS,
             ),
             "compiled",
         )
@@ -87,6 +86,7 @@ ORDERS = (
     Order("matching_throughput", dict(flow="balanced", messages=SMALL, rounds=_ROUNDS), "all"),
     Order("matching_latency", dict(live_orders=50_000, rounds=_ROUNDS), "all"),
     Order("matching_latency", dict(live_orders=10_000, rounds=_ROUNDS), "fast"),
+    Order("self_check"),
 )
 
 
@@ -232,11 +232,11 @@ def _with_smaller_figure(
     if not outputs or "image/png" not in outputs[0].get("data", {}):
         raise FileError(path, f"has no figure in a cell {FIGURE_TAG}; end it with picture(…)")
     data = outputs[0].data
-    data["image/png"] = b64encode(_smaller(b64decode(data["image/png"]))).decode()
+    data["image/png"] = b64encode(smaller(b64decode(data["image/png"]))).decode()
     return outputs
 
 
-def _smaller(png: bytes) -> bytes:
+def smaller(png: bytes) -> bytes:
     """Return a drawing with a palette: a third of the bytes, and to the eye the same."""
     from PIL import Image
 
@@ -246,162 +246,15 @@ def _smaller(png: bytes) -> bytes:
     return sheet.getvalue()
 
 
-# -- README ----------------------------------------------------------------------------------------
+def _write_readme() -> None:
+    from lab.readme import write_readme
 
-
-def write_readme() -> None:
-    """Draw the README's picture, and write its numbers between their marks."""
-    from lab.plots import percentiles, to_png
-
-    latency = shipped("matching_latency", live_orders=50_000)
-    PICTURE.write_bytes(_smaller(to_png(percentiles(latency))))
-    text = README.read_text(encoding="utf-8")
-    if not _NUMBERS.search(text):
-        raise FileError(README, "has no marks for its numbers; see lab/shipped.py")
-    README.write_text(with_numbers(text), encoding="utf-8")
-
-
-def with_numbers(text: str) -> str:
-    """Return the README with the numbers of the shipped results between its marks."""
-    latency = shipped("matching_latency", live_orders=50_000)
-    numbers = "\n".join([*_table(latency), "", _provenance(latency), *_ratios()])
-    return _NUMBERS.sub(lambda marks: f"{marks[1]}{numbers}\n{marks[2]}", text)
-
-
-def _table(latency: Result) -> list[str]:
-    """Return the table of numbers, an engine a line."""
-    rates = _small_run()
-    lines = [
-        "| engine | commands a second | half of all within | 99.9 % within |",
-        "| --- | ---: | ---: | ---: |",
-    ]
-    for engine in dict.fromkeys(item.rival for item in latency.measurements):
-        cells = [_with_interval(_of(rates, engine))]
-        times = _of(latency, engine)
-        cells += [_whole(times.quantiles[name]) for name in ("50", "99.9")]
-        lines.append(f"| `{engine}` | {' | '.join(cells)} |")
-    return lines
-
-
-def _small_run() -> Result:
-    return shipped("matching_throughput", flow="balanced", messages=SMALL)
-
-
-def _of(result: Result, rival: str) -> Measurement:
-    """Return what a rival did on the whole of an experiment's work."""
-    return next(item for item in result.measurements if item.rival == rival)
-
-
-def _with_interval(item: Measurement) -> str:
-    if not item.digest_ok:
-        return "void: wrong digest"
-    return f"{amount(item.median)} ({amount(item.low)} to {amount(item.high)})"
-
-
-def _whole(ns: float) -> str:
-    return quantity(ns, "ns").replace(" ", "\u00a0")
-
-
-def _provenance(latency: Result) -> str:
-    """Say what the numbers are of, and whether they stand."""
-    machine = latency.machine
-    sentences = [
-        f"Measured on **{machine['name']}** ({machine['kernel']}, Python {machine['python']}, "
-        f"Numba {machine['numba']}), {latency.created[:10]}.",
-        f"A book with {latency.parameters['live_orders']:,} live orders, passes of {SMALL:,} "
-        "commands; every event written, every digest checked against the reference engine.",
-        f"Rates are medians of {_of(latency, 'price_ladder').runs} fresh processes with their "
-        "intervals, times are over all commands of all processes. Times are taken inside the "
-        "engine, a command at a time; the call from Python, up to 2.5 µs for however many commands "
-        "it brings, is not in them.",
-        *_shaky([_small_run(), latency]),
-    ]
-    return " ".join(sentences)
-
-
-def _shaky(runs: Sequence[Result]) -> list[str]:
-    """Say how many runs are not stable, and why the first of them is not."""
-    shaky = [run for run in runs if not run.verdict.stable]
-    if not shaky:
-        return []
-    share = "" if len(runs) == 1 else f" ({len(shaky)} of {len(runs)} runs, the first because)"
-    return [f"**Not stable**{share}: {shaky[0].verdict.reason}."]
-
-
-# -- the README's ratios ---------------------------------------------------------------------------
-
-# How many times as fast the first is as the second.
-_PAIRS = (("native", "textbook"), ("native", "binary_heap"), ("price_ladder", "native"))
-
-
-def _ratios() -> list[str]:
-    """Return the table of ratios, a flow or a book's size a line; nothing if none is shipped."""
-    rows, runs = [], []
-    for flow in FLOWS:
-        with suppress(InputError):  # of a version that had not this flow
-            messages = _SHORTER.get(flow, LARGE)
-            run = shipped("matching_throughput", flow=flow, messages=messages)
-            rows.append((f"{flow}, {run.parameters['live_orders']:,} live orders", run, flow))
-            runs.append(run)
-    with suppress(InputError):
-        run = shipped("matching_scaling", across="live_orders")
-        cases = dict.fromkeys(item.case for item in run.measurements)
-        rows += [(f"balanced, {case}", run, case) for case in cases]
-        runs.append(run)
-    if not rows:
-        return []
-    heads = ["`native`", *(f"`{first}` ÷ `{second}`" for first, second in _PAIRS)]
-    return [
-        *("", f"| flow | {' | '.join(heads)} |", "| --- | ---: | ---: | ---: | ---: |"),
-        *(_ratio_row(title, run, case) for title, run, case in rows),
-        *("", _ratio_words(runs)),
-    ]
-
-
-def _ratio_row(title: str, run: Result, case: str) -> str:
-    """Return one line of the table of ratios."""
-    rates = [m for m in run.measurements if (m.rival, m.case) == ("native", case)]
-    cells = [_with_interval(rates[0]) if rates else "–"]
-    cells += [_ratio(run, case, *pair) for pair in _PAIRS]
-    shaky = "" if run.verdict.stable else " (not stable)"
-    return f"| {title}{shaky} | {' | '.join(cells)} |"
-
-
-def _ratio(run: Result, case: str, first: str, second: str) -> str:
-    """Return how many times as fast the first is as the second, with the interval."""
-    for found in run.comparisons:
-        if found.case != case or {found.rival, found.baseline} != {first, second}:
-            continue
-        ratio = found.ratio, found.low, found.high
-        if found.rival == second:
-            ratio = 1 / found.ratio, 1 / found.high, 1 / found.low
-        middle, low, high = map(times_text, ratio)
-        return f"{middle} ({low} to {high})" + ("" if found.clear else ", within noise")
-    return "–"
-
-
-def _ratio_words(runs: Sequence[Result]) -> str:
-    """Say what the ratios are of."""
-    first = runs[0]
-    processes = sorted({item.runs for run in runs for item in run.measurements if item.runs > 1})
-    are_pinned = all(any(note.startswith("Pinned") for note in run.notes) for run in runs)
-    uncounted = next((note for note in first.notes if note.startswith("No cycles")), "")
-    sentences = [
-        f"A flow a line, {LARGE:,} commands (featured {_SHORTER['featured']:,}) on a book that "
-        "holds its live orders already; below, fewer commands on books of other sizes. Events of "
-        "64 bytes go into one buffer that is in memory and used again. Medians over rounds of "
-        "fresh processes "
-        f"({' to '.join(map(str, processes[:1] + processes[1:][-1:]))} of each engine), each "
-        "round's ratio taken within the round.",
-        *filter(None, [are_pinned * "Each process was pinned to one CPU.", uncounted]),
-        *_shaky(runs),
-    ]
-    return " ".join(sentences)
+    write_readme()
 
 
 STEPS: dict[str, Callable[[], None]] = {
     "figures": draw_figures,
-    "readme": write_readme,
+    "readme": _write_readme,
 }
 
 

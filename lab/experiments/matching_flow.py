@@ -161,10 +161,10 @@ def say_how_timed(bench: Bench, clock: Clock, batch: int, messages: int) -> None
 _SET_UP_S = 1.6  # the flow, and what the program itself loads
 _START_S = 0.35  # of a process: the interpreter and numpy
 _NUMBA_S = 0.8  # loading it and its kernels from the cache, and taking it down again
-_FRESH_S = 0.03  # of an engine: the collector's round before it
+_FRESH_S = 0.001  # of an engine
 _CALL_US = 3.0  # what a call of one command costs besides the command
 _CALLS_MAX = 20_000  # in a pass, as matching_task has it
-_WARM_SHARE = 0.25
+_WARM_PASSES = 20
 # Microseconds an order of the preload and what every thousand of them add; the same of a command.
 _ORDER_US = {
     "reference": (17.0, 0.0),
@@ -233,8 +233,8 @@ def _process_seconds(
     passes_s = kinds_of_pass * pass_s
     # The pass that the budget ends in is run to its end.
     total_s = _START_S + checked_passes * pass_s + max(passes_s, budget_s + passes_s / 2)
-    if fresh_s < _WARM_SHARE * budget_s:  # else the first preload has warmed it up
-        total_s += _WARM_SHARE * budget_s + fresh_s
+    # Warming up: passes until they get no faster, at most as long as the measurement, at least one.
+    total_s += max(pass_s, min(_WARM_PASSES * pass_s, budget_s))
     if kinds_of_pass > 1:
         total_s += 1e-6 * _CALL_US * min(parameters["messages"], _CALLS_MAX)
     # Times of commands are recorded by a compiled loop, whatever the engine.

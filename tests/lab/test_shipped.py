@@ -8,7 +8,7 @@ import pytest
 
 from engines.errors import FileError, InputError
 from engines.matching import IMPLEMENTATIONS
-from lab import shipped
+from lab import readme, shipped
 from lab.experiments import experiment_named
 from lab.measure.result import SHIPPED, Comparison, load, results, save
 
@@ -41,9 +41,9 @@ def test_what_is_not_shipped_is_named() -> None:
 
 
 def test_the_readme_has_the_numbers_of_the_shipped_results() -> None:
-    readme = shipped.README.read_text(encoding="utf-8")
-    assert shipped.with_numbers(readme) == readme
-    assert results(SHIPPED, "matching_latency")[0].machine["name"] in readme
+    text = readme.README.read_text(encoding="utf-8")
+    assert readme.with_numbers(text) == text
+    assert results(SHIPPED, "matching_latency")[0].machine["name"] in text
 
 
 def test_measuring_replaces_what_was_shipped(
@@ -115,13 +115,13 @@ def test_ratios_are_of_the_pairs_named_with_their_intervals(
     sizes = scaling_result()
     sizes.notes = ["Pinned: each to one."]
     save(sizes, tmp_path)
-    lines = shipped._ratios()
+    lines = readme._ratios()
     balanced, *others = [line for line in lines if line.startswith("| balanced, ")]
     assert balanced.split(" | ")[1:] == [
         "20 M (19.4 M to 20.4 M)",
-        "4.0 (3.8 to 4.2)",
-        "40 (38 to 42)",
-        "0.80 (0.76 to 0.84) |",
+        "4.0 (3.8 to 4.2): faster",
+        "40 (38 to 42): faster",
+        "0.80 (0.76 to 0.84): slower |",
     ]
     titles = [line.split(" | ")[0] for line in others]
     assert titles[1].startswith("| balanced, 10,000 live orders")
