@@ -52,8 +52,7 @@ def _processes(result: Result) -> str:
 
 def _claimed(pairs: list[Comparison]) -> str:
     """Say when a difference is claimed."""
-    coverages = [item.coverage for item in pairs if item.coverage is not None]
-    wrong = percent_text(1 - min(coverages)) if coverages else "few"
+    wrong = percent_text(claims.error_rate(pairs))
     return (
         f"An interval misses the true ratio in at most {wrong} of cases; a difference is claimed "
         "only where the interval lies on one side of 1 and the ratio is beyond the noise."

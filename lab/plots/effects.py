@@ -19,7 +19,7 @@ from matplotlib.patches import Rectangle
 
 from lab.measure import claims
 from lab.measure.result import Comparison, Result
-from lab.measure.words import SAME, noise_text
+from lab.measure.words import SAME, noise_text, percent_text
 from lab.plots import reading
 from lab.plots.labels import shortened, text_size
 from lab.plots.sheet import FULL, Sheet, own_settings
@@ -98,10 +98,9 @@ def shown(result: Result, case: str | None = None) -> list[Comparison]:
 
 def header(result: Result, found: Sequence[Comparison]) -> list[str]:
     """Return the lines under the title: what was measured, how to read it, what is doubtful."""
-    level = max((item.coverage or 0.95) for item in found)
     words = (
-        f"a bar is wrong in {100 * (1 - level):.2g} % of cases at most · grey band: how far the "
-        "same code differs from itself"
+        f"a bar is wrong in {percent_text(claims.error_rate(found))} of cases at most · grey band: "
+        "how far the same code differs from itself"
     )
     left_out = len(claims.pairs(result)) - len(found)
     more = [f"{left_out} more comparisons in the table"] if left_out else []

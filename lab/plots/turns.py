@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lab.measure.effects import Polished, polished
-from lab.measure.result import Measurement, Result
+from lab.measure.result import Result, Turns
 from lab.measure.words import percent_text
 from lab.plots import reading
 from lab.plots.labels import spread, text_size
@@ -116,17 +116,13 @@ def chosen(result: Result, number: int | None = None) -> Round:
 
 def rounds(result: Result) -> list[Round]:
     """Return the rounds of the first case that kept turns of several processes."""
-    timed = [item for item in result.measurements if any(len(t.turn) > 1 for t in item.turns)]
-    own = [item for item in timed if (item.case, item.metric) == (timed[0].case, timed[0].metric)]
-    numbers = sorted({turn.round for item in own for turn in item.turns})
-    found = [_round(number, own) for number in numbers]
-    return [item for item in found if len(item.turns) > 1]
+    return [_round(result, number, processes) for number, processes in reading.turned(result)]
 
 
-def _round(number: int, own: Sequence[Measurement]) -> Round:
-    processes = [(item.rival, one) for item in own for one in item.turns if one.round == number]
+def _round(result: Result, number: int, processes: Sequence[tuple[str, Turns]]) -> Round:
     by_turn = [dict(zip(one.turn, one.value, strict=True)) for _, one in processes]
-    return Round(number, own[0].case, own[0].unit, [rival for rival, _ in processes], by_turn)
+    own = next(item for item in result.measurements if processes[0][1] in item.turns)
+    return Round(number, own.case, own.unit, [rival for rival, _ in processes], by_turn)
 
 
 def finding(one: Round) -> str:
