@@ -14,7 +14,9 @@ it is due, and its response time counts from there.
 One loop is the generator and the server at once, on one core: it waits for the next due time, hands
 the command over, and reads the clock. Between two commands of a backlog it reads the clock once, so
 a command's end is the next one's start. Times are kept as ticks and turned into histograms after
-the pass: two counters in 270 KiB each would compete with the engine for the first-level cache.
+the pass: two counters in 270 KiB each would compete with the engine for the first-level cache. So
+the loop costs a command one reading of the clock and no more: 10.0 ns with a server that does
+nothing, where a reading takes 10.0 (EPYC Genoa under KVM).
 
 Not a network: the way there and back costs nothing here.
 """
