@@ -309,8 +309,11 @@ class Bench:
                     processes.append((rival, self._started(task, core, detail)))
             going_on = []
             for _, process in processes:
-                going_on += [process] if process.go_on() else []
-                self._done += 1
+                if process.go_on():
+                    going_on.append(process)
+                    self._done += 1
+                else:
+                    self._done += _STEPS
             self._take_turns(going_on, f"{where}round {number + 1} of {rounds}", order)
             for rival, process in processes:
                 assert process.outcome is not None

@@ -13,7 +13,7 @@ from lab.hardware.machine import load_severity
 from lab.measure.effects import ROUNDS_LEAST
 from lab.measure.result import Comparison, Measurement, Verdict
 from lab.measure.statistics import drift
-from lab.measure.tally import Run, rounds_of
+from lab.measure.tally import TAILS, Run, rounds_of
 from lab.measure.words import noise_text, percent_text, share_text, span_text, times_text
 from lab.units import duration, quantity
 
@@ -157,7 +157,12 @@ def _few_rounds(runs: Sequence[Run]) -> Problem | None:
 
 
 def _noisy(comparisons: Sequence[Comparison]) -> Problem | None:
-    against_itself = [item for item in comparisons if item.rival == item.baseline]
+    # Tails differ by more than that on any machine.
+    against_itself = [
+        item
+        for item in comparisons
+        if item.rival == item.baseline and not item.metric.endswith(TAILS)
+    ]
     worst = max(against_itself, key=lambda item: item.noise_high, default=None)
     if worst is None or worst.noise_high <= NOISE_MOST:
         return None
