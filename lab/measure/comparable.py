@@ -162,6 +162,8 @@ def warnings(befores: Sequence[Result], afters: Sequence[Result]) -> list[str]:
         found.append(f"{' and '.join(changed)} ran changed files: what ran there is in no commit")
     elif _is_same_code(old, new):
         found.append("both are of the same code on the same machine: a change is the time's")
+    if not is_elsewhere and len({m.rival for m in new.measurements}) == 1:
+        found.append("one rival only: nothing beside it shows how the machine was at either time")
     for which, side in both:
         void = sorted({m.rival for r in side for m in r.measurements if not m.digest_ok})
         if void:

@@ -2,7 +2,8 @@
 
 Not for rivals within one run, which are interleaved and compared in the run itself. Between runs
 the machine may have changed too. So what differs in parameters, machine and code stands first; a
-number is held against how runs of the same code differ (``lab.measure.between``); and beside each
+number is held against how runs of the same code differ (``lab.measure.between``), and against how
+the other rivals moved, which shows the machine's mood; and beside each
 number stands the ratio between rivals, which was taken within the runs and can be compared as it
 is, across machines too. ``lab.measure.comparable`` says what is refused.
 """
@@ -28,6 +29,7 @@ from lab.measure.comparable import (
 from lab.measure.effects import ERROR_RATE, State
 from lab.measure.result import Comparison, Measurement, Result
 from lab.measure.sides import repeat_key
+from lab.measure.words import times_text
 from lab.measure.work import is_sound, work_key
 
 # What no mood of a machine moves: bytes, and what is a ratio already.
@@ -177,8 +179,10 @@ def compare(
     pairs = [pair for pair in befores[-1].comparisons if sides.have(pair)]
     moves = [*map(sides.moved, keys), *map(sides.related, pairs)]
     verdicts = _q_values(moves)
+    moods = sides.moods(dict(zip(keys, moves, strict=False)))
     changes = [
-        sides.change(key, found, q) for key, found, q in zip(keys, moves, verdicts, strict=False)
+        sides.change(key, found, q, moods[key])
+        for key, found, q in zip(keys, moves, verdicts, strict=False)
     ]
     relations = [
         sides.relation(pair, found, q)
@@ -210,7 +214,7 @@ class _Sides:
         """Return how a rival changed on a case."""
         sides = [[found[key] for found in side if key in found] for side in self._numbers]
         old, new = ([_level(item) for item in side] for side in sides)
-        if sides[0][0].unit in _STEADY_UNITS:
+        if self._is_steady(key):
             found = moved_within(old, new)
         else:
             groups = [[n[key] for n in group if key in n] for group in self._repeats]
@@ -229,7 +233,31 @@ class _Sides:
         found = moved_within(levels[0], levels[1], math.exp(math.hypot(*floors)))
         return _doubted(found, is_sound(old[-1].coverage) and is_sound(new[-1].coverage))
 
-    def change(self, key: Key, found: Moved, q_value: float | None) -> Change:
+    def moods(self, moves: dict[Key, Moved]) -> dict[Key, float]:
+        """Return how far all rivals of a case have moved alike, as logarithms; 0 for no such thing.
+
+        Runs that follow each other share the machine's mood: seven runs of one code, three and then
+        four while others took more and more of the machine, had claimed 41 %. Where the sides took
+        turns it evens out, and on another machine it is the machine's speed that is asked for.
+        """
+        return {
+            key: 0.0 if self._is_even or self._is_steady(key) else _alike(key, found.ratio, moves)
+            for key, found in moves.items()
+        }
+
+    def _is_steady(self, key: Key) -> bool:
+        """Whether a number is of what no mood moves."""
+        return self._numbers[1][-1][key].unit in _STEADY_UNITS
+
+    @property
+    def _is_even(self) -> bool:
+        """Whether the machine's moods met both sides alike, or the machines are the question."""
+        (first, last), (start, end) = ((side[0].created, side[-1].created) for side in self._both)
+        took_turns = first < end and start < last and min(self.runs) > 1
+        places = {side[-1].machine.get("id") for side in self._both}
+        return took_turns or len(places) > 1
+
+    def change(self, key: Key, found: Moved, q_value: float | None, mood: float) -> Change:
         """Put a change together."""
         unit = self._numbers[1][-1][key].unit
         old, new = (
@@ -237,6 +265,10 @@ class _Sides:
             for side in self._numbers
         )
         state, said = _verdict(found, q_value, self.runs, verbs_of(unit))
+        if state in ("faster", "slower") and not _is_beyond(found, mood):
+            times = f"{times_text(found.ratio)} times {verbs_of(unit)[2]}, as all rivals are"
+            why = "the machine's mood, or what they share; runs that take turns would tell"
+            state, said = "cannot tell", f"cannot tell ({times}): {why}"
         rival, case, metric = key
         return Change(
             rival=rival,
@@ -278,6 +310,22 @@ def _of(found: Moved, q_value: float | None, state: State, said: str) -> dict[st
         "words": said,
         "clear": state in ("faster", "slower"),
     }
+
+
+def _alike(key: Key, ratio: float, moves: dict[Key, Moved]) -> float:
+    """Return the least that another rival moved in the same direction; 0 where one did not."""
+    own = math.log(ratio)
+    others = [
+        math.log(found.ratio) * (1 if own > 0 else -1)
+        for other, found in moves.items()
+        if other[1:] == key[1:] and other[0] != key[0]
+    ]
+    return max(min(others, default=0.0), 0.0)
+
+
+def _is_beyond(found: Moved, mood: float) -> bool:
+    """Whether a change is larger than what all rivals did."""
+    return min(abs(math.log(found.low)), abs(math.log(found.high))) > mood
 
 
 def _pairs(pair: Comparison, side: Sequence[Result]) -> list[Comparison]:

@@ -109,13 +109,11 @@ class TestBetween:
 def repeated(throughput_result: Maker) -> Callable[..., list[Result]]:
     """Return a maker of runs that repeat each other: their rates, one a run."""
 
-    def make(rates: Sequence[float], rival: str = "heap", **changes: Any) -> list[Result]:
+    def make(rates: Sequence[float], beside: float = 0.0, hour: int = 5) -> list[Result]:
         found = []
         for place, rate in enumerate(rates):
-            result = throughput_result({"textbook": rate / 2, rival: rate})
-            result.created = f"2026-11-23T05:{place:02}:00Z"
-            for name, value in changes.items():
-                setattr(result, name, value)
+            result = throughput_result({"textbook": beside or rate / 2, "heap": rate})
+            result.created = f"2026-11-23T{hour:02}:{place:02}:00Z"
             found.append(result)
         return found
 
@@ -144,6 +142,20 @@ class TestCompare:
         assert relation.ratio == pytest.approx(1)
         assert relation.basis == "within the runs" and not relation.clear
 
+    def test_runs_in_blocks_share_the_machines_mood(self, repeated: Any) -> None:
+        """Three runs and then three more: what all rivals did may be the time's."""
+        before, after = repeated([9e6, 10e6, 11e6]), repeated([14e6, 15e6, 16e6], hour=6)
+        changes = compare(before, after).changes
+        assert [change.state for change in changes] == ["cannot tell"] * 2
+        assert "1.50 times as fast, as all rivals are" in changes[0].words
+        after = repeated([14e6, 15e6, 16e6], hour=6, beside=5.1e6)
+        changes = {change.rival: change for change in compare(before, after).changes}
+        assert changes["heap"].clear and not changes["textbook"].clear
+        elsewhere = repeated([14e6, 15e6, 16e6], hour=6)
+        for result in elsewhere:
+            result.machine = result.machine | {"id": "ffffffff"}
+        assert all(change.clear for change in compare(before, elsewhere).changes)
+
     def test_a_rival_that_gained_on_the_other_is_found_between_single_runs(
         self, throughput_result: Maker
     ) -> None:
@@ -159,7 +171,7 @@ class TestCompare:
         assert back.words.startswith("lost 50 % (40 % to 61 %)")
 
     def test_saved_repeats_tell_how_runs_differ(self, repeated: Any) -> None:
-        before, after = repeated([1e6])[0], repeated([1.3e6])[0]
+        before, after = repeated([1e6])[0], repeated([1.3e6], beside=5e5)[0]
         steady, wild = repeated([1e6, 1.01e6, 1.02e6, 1e6]), repeated([1e6, 2e6, 0.7e6, 1.5e6])
         assert not compare(before, after).changes[1].clear
         assert compare(before, after, saved=steady).changes[1].words.startswith("faster by 30 %")
@@ -197,7 +209,7 @@ class TestCompare:
     def test_intervals_have_to_be_worth_their_name(
         self, repeated: Any, coverage: float | None, is_clear: bool
     ) -> None:
-        before, after = repeated([1e6])[0], repeated([9e6])[0]
+        before, after = repeated([1e6])[0], repeated([9e6], beside=5e5)[0]
         before.measurements[1].coverage = coverage
         assert compare(before, after).changes[1].clear is is_clear
 
