@@ -127,10 +127,10 @@ def latency_under_load(
 
 
 def shares_of(lowest: float, highest: float, loads: int) -> list[float]:
-    """Return the loads of a sweep in per cent, in even steps.
+    """Return the loads of a sweep in per cent, in even steps but for rounding.
 
-    >>> shares_of(10, 120, 12)[:3], shares_of(20, 150, 3)
-    ([10.0, 20.0, 30.0], [20.0, 85.0, 150.0])
+    >>> shares_of(20, 150, 3), shares_of(10, 120, 5)
+    ([20.0, 85.0, 150.0], [10.0, 38.0, 65.0, 92.0, 120.0])
     """
     from engines.errors import InputError
 
@@ -140,7 +140,9 @@ def shares_of(lowest: float, highest: float, loads: int) -> list[float]:
             "highest"
         )
     step = (highest - lowest) / (loads - 1)
-    return [round(lowest + step * index, 3) for index in range(loads)]
+    # Whole per cents are easier to say, and to find again in another run.
+    digits = 0 if step >= 2 and lowest == int(lowest) else 3
+    return [round(lowest + step * index, digits) for index in range(loads)]
 
 
 def estimate_seconds(parameters: Mapping[str, Any]) -> float:
@@ -150,8 +152,8 @@ def estimate_seconds(parameters: Mapping[str, Any]) -> float:
 
     shares = shares_of(parameters["lowest"], parameters["highest"], parameters["loads"])
     total_s = 2.0 + answer_seconds(parameters)
-    # One process finds what an engine can do, and then those of all rounds.
-    total_s += rounds_seconds({**parameters, "rounds": 0.5}, 1, 2)
+    # One round finds what the engines can do, and then all rounds.
+    total_s += rounds_seconds({**parameters, "rounds": 1}, 1, 2)
     total_s += rounds_seconds({**parameters, "seconds": 0.0}, 1, 2)
     for engine in parameters["engines"]:
         turn_s = turn_seconds(engine, parameters, shares)
