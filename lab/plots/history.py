@@ -163,8 +163,8 @@ def _title(group: Group, lines: Sequence[_Line]) -> str:
     count = f"{len(group.results)} results"
     if not steps:
         enough = any(len(line.series.points) >= 10 for line in lines)
-        return f"No lasting change among {count}" + (
-            "" if enough else ", too few to find a small one"
+        return (
+            f"No lasting change among {count}" if enough else f"{count}, too few to find a change"
         )
     largest, series = max(steps, key=lambda found: abs(math.log(found[0].ratio)))
     what = f"{series.rival} is {_ratio_text(largest, series.unit)}"
@@ -189,6 +189,8 @@ def _notes(found: History, group: Group, lines: Sequence[_Line]) -> list[str]:
     shaky = sum(not result.verdict.stable for result in group.results)
     settings = "" if group.name == "all results" else f"{group.name} · "
     doubts = [f"hollow: {shaky} of {len(group.results)} not stable"] if shaky else []
+    if shaky == len(group.results):
+        doubts = ["grey: no result is stable, so the machine is measured and not the code"]
     if any(point.dirty for point in points):
         doubts.append("+: of changed files")
     if any(line.series.steps for line in lines):
@@ -215,6 +217,8 @@ def _drawn(found: History, group: Group, lines: list[_Line], size: tuple[float, 
     ]
     axes = _laid_out(sheet, group, lines, names)
     sheet.grid(axes, "y")
+    if not any(result.verdict.stable for result in group.results):
+        sheet.grey(axes, -math.inf)
     for line in lines:
         _draw_points(axes, sheet, line)
         _draw_levels(axes, sheet, line)
