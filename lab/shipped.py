@@ -87,6 +87,15 @@ ORDERS = (
     Order("matching_throughput", dict(flow="balanced", messages=SMALL, rounds=_FEWER), "all"),
     Order("matching_latency", dict(live_orders=50_000, rounds=_FEWER), "all"),
     Order("matching_latency", dict(live_orders=10_000, rounds=_FEWER), "fast"),
+    Order(
+        "latency_under_load",
+        dict(
+            engines=["native", "price_ladder", "binary_heap"],
+            messages=100_000,
+            rounds=_ROUNDS,
+            seconds=1.5,
+        ),
+    ),
     Order("self_check"),
 )
 

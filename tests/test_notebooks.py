@@ -33,7 +33,11 @@ every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: pat
 def test_there_are_notebooks_in_reading_order() -> None:
     names = [path.name for path in NOTEBOOKS]
     assert names[0] == "00_start_here.ipynb"
-    assert {"04_matching_engines.ipynb", "13_compare_and_report.ipynb"} <= set(names)
+    assert {
+        "04_matching_engines.ipynb",
+        "05_latency_under_load.ipynb",
+        "13_compare_and_report.ipynb",
+    } <= set(names)
     assert all(re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", name) for name in names)
 
 
