@@ -74,8 +74,9 @@ class Table:
         return f"<tr>{''.join(cells)}</tr>"
 
     def _side(self, index: int) -> str:
-        is_words = self.words and index == len(self.headings) - 1
-        return ' class="name"' if index < self.names or is_words else ""
+        if self.words and index == len(self.headings) - 1:
+            return ' class="name words"'
+        return ' class="name"' if index < self.names else ""
 
 
 def measurements(result: Result, mark: str = "", cases: Sequence[str] | None = None) -> list[Table]:

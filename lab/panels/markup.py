@@ -26,6 +26,8 @@ STYLE = """<style>
   font-variant-numeric: tabular-nums; }
 .exchange-lab th { font-weight: normal; color: var(--jp-ui-font-color2, #5f6368); }
 .exchange-lab .name { text-align: left; }
+.exchange-lab table + table { margin-top: 7px; }
+.exchange-lab td.words { white-space: normal; min-width: 15em; }
 .exchange-lab .scroll { overflow-x: auto; }
 .exchange-lab h4 { margin: 0; font-size: 15px; font-weight: 600; line-height: 1.4; }
 .exchange-lab .quiet { color: var(--jp-ui-font-color2, #5f6368); line-height: 1.4;

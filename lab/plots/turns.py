@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from lab.measure.effects import Polished, polished
 from lab.measure.result import Result, Turns
-from lab.measure.words import percent_text
+from lab.measure.words import percent_text, times_text
 from lab.plots import reading
 from lab.plots.labels import spread, text_size
 from lab.plots.sheet import FULL, Sheet, own_settings
@@ -127,10 +127,15 @@ def _round(result: Result, number: int, processes: Sequence[tuple[str, Turns]]) 
 
 def finding(one: Round) -> str:
     """Say what the figure shows."""
-    told = f"Turns wander by {percent_text(one.wandering)}"
+    told = f"Turns wander by {_by(one.wandering)}"
     if one.apart is None:
         return told
-    return f"{told}; without that the same code agrees within {percent_text(one.apart)}"
+    return f"{told}; without that the same code agrees within {_by(one.apart)}"
+
+
+def _by(share: float) -> str:
+    """Write a share, from 100 % on as a factor."""
+    return percent_text(share) if share < 1 else f"a factor of {times_text(1 + share)}"
 
 
 def header(result: Result, one: Round) -> list[str]:
