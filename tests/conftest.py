@@ -29,6 +29,7 @@ MEASURING = {
     "tests/lab/test_scaling.py",
     "tests/lab/test_self_check.py",
     "tests/lab/test_sweep.py",
+    "tests/lab/test_turns.py",
     "tests/test_experiments.py",
     "tests/test_notebooks.py",
 }
