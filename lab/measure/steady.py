@@ -201,8 +201,8 @@ def likeness(values: np.ndarray, fitted: int = 1) -> float:
     """
     ranks = values.argsort().argsort() - (len(values) - 1) / 2
     r = float((ranks[1:] * ranks[:-1]).sum() / (ranks**2).sum())
-    # too low by (1 + 4 r) / n where a mean is fitted (Marriott and Pope, 1954), and by as much again
-    # for each further number, nearly
+    # too low by (1 + 4 r) / n where a mean is fitted (Marriott and Pope, 1954), and by as much
+    # again for each further number, nearly
     return min(0.95, max(0.0, r + fitted * (1 + 4 * max(r, 0)) / len(values)))
 
 
