@@ -68,12 +68,15 @@ def simulated(random: Random, case: str, difference: float) -> Simulated:
     taken = [turns, turns if random.random() < 0.7 else math.ceil(turns * random.uniform(0.3, 1))]
     process_effects = _process_effects(random)
     turn_effects = _turn_effects(random)
+    # What happens in a round may hit one rival more than the other.
+    uneven = random.choice([0.0, 0.0, 0.005, 0.02])
     percent = QUANTILES.get(case)
     noise = _pass_noise(random) if percent is None else _quantile_noise(random, percent)
     sides: tuple[list[Round], list[Round]] = ([], [])
     for _ in range(rounds):
         common = turn_effects(random, turns)
-        for side, shift, count in zip(sides, (math.log1p(difference), 0.0), taken, strict=True):
+        shifts = math.log1p(difference) + random.normal(0.0, uneven), 0.0
+        for side, shift, count in zip(sides, shifts, taken, strict=True):
             own = process_effects(random, _PROCESSES)
             side.append(
                 [

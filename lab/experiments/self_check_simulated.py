@@ -69,7 +69,8 @@ def say_what_is_simulated(
         "rounds of 2 processes a rival, 10 to 100 turns, some rivals with fewer; processes differ "
         "by 0.3 to 2 % (normal, uniform or two layouts), turns by 10 to 20 % with memory and "
         "spikes, passes by 1 to 8 % (normal, Student's t with 3 degrees of freedom, or "
-        "interrupted); quantiles of 1,000 to 50,000 skewed times a pass. True differences: "
+        "interrupted); in half of them rounds move one rival by 0.5 or 2 %; quantiles "
+        "of 1,000 to 50,000 skewed times a pass. True differences: "
         f"{', '.join(f'{100 * difference:.0f} %' for difference in DIFFERENCES)}."
     )
 
