@@ -16,6 +16,7 @@ across     rates over flows: a column a flow, a line an engine
 history    one experiment over time: a strip a rival, steps by name
 effects    is B faster than A: ratio, interval, noise, and what is claimed
 turns      a round turn by turn, raw beside polished: why taking turns shows 1 %
+peeking    what looking early costs, and what mends it
 stall      a server stands still: who waited, and what ping-pong saw of it
 marks      boxes, strokes and words: drawn by matplotlib, or written as SVG
 ladder     how a book is drawn: a row a price, a block an order
