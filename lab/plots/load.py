@@ -9,6 +9,7 @@ engines can do nearly the same.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ KNEE, SATURATION = "knee", "saturation"
 TAIL = f"{reading.RESPONSE}_p99"
 _TOLD = 80.0  # the load whose tail is told, in per cent
 _ALIKE = 3.0  # rates up to so many times apart go on one axis
+_INTERVAL = re.compile(r" \([^()]* to [^()]*\)")
 _BEYOND = 1.04  # of the saturation point: how far the axis goes
 
 
@@ -95,7 +97,7 @@ def load(
 
 def _drawn(run: Result, size: tuple[float, float], title: str | None) -> Figure:
     columns = _columns(run)
-    sheet = Sheet(size, title or reading.main_finding(run), _header(run, size))
+    sheet = Sheet(size, title or _finding(run, len(columns)), _header(run, size))
     sheet.top -= (2.7 if _is_small(sheet) else 4.0) * sheet.letters("note")
     low, high = _times(columns)
     decades = range(math.ceil(low), math.floor(high) + 1)
@@ -172,6 +174,12 @@ def _line(
     ns = np.array([item.median for item in items])
     ends = np.array([[item.low for item in items], [item.high for item in items]])
     return _Line(name, at, ns, ends, width, part, dash)
+
+
+def _finding(run: Result, engines: int) -> str:
+    """Return the finding; of more than two engines without intervals, which the bands show too."""
+    finding = reading.main_finding(run)
+    return finding if engines <= 2 else _INTERVAL.sub("", finding)
 
 
 def _header(run: Result, size: tuple[float, float]) -> list[str]:

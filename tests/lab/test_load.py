@@ -398,6 +398,20 @@ def test_a_column_for_each_engine_with_its_knee(result):
     assert written.count("p99") >= 1
 
 
+def test_three_engines_fit_the_title(result):
+    """Their intervals are the bands of the columns, and are in the words beside the figure."""
+    three = result.model_copy(deep=True)
+    copies = [item for item in three.measurements if item.rival == "price_ladder"]
+    three.measurements += [item.model_copy(update={"rival": "native"}) for item in copies]
+    three.verdict.finding = (
+        "native answers 99 % within 430 ns up to 8.82 M/s (7.22 M to 10.4 M), price_ladder up to "
+        "8.12 M/s (7.02 M to 9.41 M), binary_heap up to 121 k/s (103 k to 139 k); the rest"
+    )
+    written = " ".join(text.get_text() for text in plots.load(three).texts).replace("\u00a0", " ")
+    assert "up to 8.82 M/s, price_ladder up to 8.12 M/s, binary_heap up to 121 k/s" in written
+    assert "7.22 M to 10.4 M" in plots.alt_text(three, "load")
+
+
 def test_the_words_for_who_cannot_see_it(result):
     words = plots.alt_text(result, "load")
     assert words.startswith("Response time over load. ")
