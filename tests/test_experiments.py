@@ -34,8 +34,9 @@ def silent(*_: object) -> None:
     """Report to nobody."""
 
 
-# Packages of other people, which are an extra: tests/lab/test_rivals.py has them.
-OURS = [name for name in EXPERIMENTS if name != "matching_rivals"]
+# Packages of other people, which are an extra: tests/lab/test_rivals.py has them. The check of the
+# lab itself has no engines to compare: tests/lab/test_self_check.py has it.
+OURS = [name for name in EXPERIMENTS if name not in ("matching_rivals", "self_check")]
 ALL_ENGINES = ("matching_throughput", "matching_latency", "replay")
 RATES_AND_TIMES = ("throughput", "service_time")
 # One number a turn: their times are in the histogram of the response time.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from engines.errors import MeasurementError
+from engines.errors import InputError, MeasurementError
 from lab.experiments.self_check_asked import SAME, Asked, Question
 from lab.experiments.self_check_designs import (
     QUANTILES,
@@ -85,6 +85,11 @@ def test_what_it_found_is_said(result, told):
     details = [detail for _, _, _, detail in told]
     assert any(detail.startswith("simulated comparisons, p99.9") for detail in details)
     assert all(done <= total for phase, done, total, _ in told if phase == "measuring")
+
+
+def test_a_cpu_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match="^core 1000 cannot be used here; choose from .*-1 for"):
+        run_experiment("self_check", {"core": 1000}, "smoke", silent)
 
 
 # -- comparisons ----------------------------------------------------------------------------------

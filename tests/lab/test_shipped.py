@@ -27,8 +27,10 @@ def test_every_order_can_be_run() -> None:
     for order in shipped.ORDERS:
         experiment = experiment_named(order.experiment)
         values = experiment.parameters(order.parameters(), "full")
-        assert 0 < experiment.estimate_seconds(values) < 900, order
-        assert values["rounds"] >= 4  # eight processes of each engine and case
+        # The lab's check of itself is four hundred comparisons.
+        most_s = 3_600 if order.experiment == "self_check" else 900
+        assert 0 < experiment.estimate_seconds(values) < most_s, order
+        assert values["rounds"] >= 3  # six processes of each engine and case
 
 
 def test_all_of_it_is_small() -> None:
