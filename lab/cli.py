@@ -228,7 +228,8 @@ def _run(
         print_json(summary(result))
     else:
         print(result_text(result))
-    return 0 if all(measurement.digest_ok for measurement in result.measurements) else CHECK_FAILED
+    are_right = all(measurement.digest_ok for measurement in result.measurements)
+    return 0 if are_right and not result.verdict.failed else CHECK_FAILED
 
 
 def _folder(help_text: str) -> click.Option:

@@ -2,8 +2,10 @@
 
 It is asked what is known: whether the same code differs from itself, whether a kernel that was
 slowed by 3 % or 1 % is slower, how often its intervals hold the truth, what a server of known
-service times answers within. Every comparison is one like any other: fresh processes, turns, looks
-that share an error rate, and it stops when it is clear.
+service times answers within. Every comparison is made like any other: fresh processes, turns, looks
+that share an error rate, and it stops when it is clear. What is timed is shorter than elsewhere,
+and all of its memory changes place in each pass; how small a difference another experiment can
+find, its own noise floor says.
 """
 
 from __future__ import annotations
@@ -83,11 +85,14 @@ def self_check(
     """Ask the lab what is known, and count how often it is right."""
     from lab.experiments.self_check_asked import Asked, note_of_work
     from lab.experiments.self_check_simulated import say_what_is_simulated
+    from lab.experiments.self_check_wanted import missed
+    from lab.measure.tally import measurements_of
 
     note_of_work(bench, rounds, passes_each)
     with Asked(bench, rounds, passes_each, neighbour, core, seed) as asked:
         asked.all(same_tries, planted_tries)
     say_what_is_simulated(bench, simulations, queue_runs, core, seed)
+    bench.failures = missed(measurements_of(bench.runs, bench.expected))
 
 
 def estimate_seconds(parameters: Mapping[str, Any]) -> float:

@@ -83,26 +83,24 @@ class Asked:
         fill(oracle.submit, flow.preload)
         bench.expect(digest_of(oracle.submit, flow.commands))
         self._neighbour = neighbour
-        self._beside: Attended | None = None
+        self._beside: list[Attended] = []
 
     def __enter__(self) -> Asked:
-        if self._neighbour != "none":
-            task = Task(f"{_TASKS}:neighbour", {"memory": self._neighbour == "memory"})
-            self._beside = Attended(task, None, lambda phase: None, "the neighbour")
-            self._beside.set_off()
-            self._bench.note(
-                f"A second load ran beside it: bursts of {self._neighbour}, each of random length "
-                f"up to a second, on {len(allowed_cpus())} CPUs."
-            )
+        if self._neighbour == "none":
+            return self
+        task = Task(f"{_TASKS}:neighbour", {"memory": self._neighbour == "memory"})
+        for cpu in allowed_cpus():
+            self._beside.append(Attended(task, cpu, lambda phase: None, "the neighbour"))
+            self._beside[-1].set_off()
+        self._bench.note(
+            f"A second load ran beside it: on each of the {len(self._beside)} CPUs a process that "
+            f"worked ({self._neighbour}) and rested in turns of random length up to a second."
+        )
         return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        if self._beside is None:
-            return
-        was_there = self._beside.is_running()
-        self._beside.stop()
-        if kind is None and not was_there:
-            raise MeasurementError("the second load ended before what it was to disturb; run again")
+    def __exit__(self, *_: object) -> None:
+        for process in self._beside:
+            process.stop()
 
     def all(self, same: int, tries: int) -> None:
         """Ask everything, in random order, and say what was found."""
@@ -125,6 +123,8 @@ class Asked:
 
     def _ask(self, question: Question, number: int) -> Comparison:
         """Compare once, and keep what was found."""
+        if not all(process.is_running() for process in self._beside):
+            raise MeasurementError("the second load ended before what it was to disturb; run again")
         start_s = time.monotonic()
         with Bench(lambda *told: None) as inner:
             inner.compare(

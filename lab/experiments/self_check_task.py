@@ -135,12 +135,14 @@ def digest_of(submit: Submit, commands: np.ndarray) -> str:
 def neighbour(say: Talk, *, memory: bool) -> dict[str, Any]:
     """Be the noisy neighbour: work and rest in turns of random length, until stopped."""
     random = np.random.default_rng()
-    source = np.ones(_STREAM_BYTES if memory else 2**12, np.uint8)
+    source = np.ones(_STREAM_BYTES // 8 if memory else 2**9)
     target = np.zeros_like(source)
+    work = np.copyto if memory else np.sqrt
+    arrays = (target, source) if memory else (source, target)
     while True:
         end_s = time.monotonic() + random.uniform(*_BURST_S)
         while time.monotonic() < end_s:
-            np.copyto(target, source)
+            work(*arrays)  # type: ignore[operator]
         time.sleep(random.uniform(*_BURST_S))
 
 

@@ -63,6 +63,8 @@ class Bench:
         Sentences for the report.
     finding
         What the run found, in a sentence; by default who is the fastest on the main case.
+    failures
+        What was checked and is not as it should be, in sentences; the command then leaves with 1.
     facts
         What was found out about the machine; the result carries it with the machine's fingerprint.
     looks, level, smallest
@@ -78,6 +80,7 @@ class Bench:
         self.facts: dict[str, Any] = {}
         self.main_case = ""
         self.finding = ""
+        self.failures: list[str] = []
         self.has_cases = False
         self.looks, self.level, self.smallest = 1, ERROR_RATE, SMALLEST
         self.fractions: tuple[float, ...] = (1.0,)
@@ -319,6 +322,8 @@ class Bench:
                 assert process.outcome is not None
                 self._keep(rival, number, case, process.outcome)
         finally:
+            for _, process in processes:
+                process.end_soon()
             for _, process in processes:
                 process.stop()
 

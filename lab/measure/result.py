@@ -30,7 +30,7 @@ RUNS = CHECKOUT / "data" / "results" / "runs"
 SHIPPED = CHECKOUT / "data" / "results" / "shipped"
 _PART_NAME = re.compile(r"\.\d{8}T\d{6}Z_\w+_[0-9a-f]{4}\.json\.\d+\.part")
 _ABANDONED_S = 60
-_ROOM_BYTES = 2**18  # of a probe: more than a result of all engines has
+_ROOM_BYTES = 2**21  # of a probe: more than a result of all engines has
 NO_CHECKSUM = "The file has no checksum: it is from before results had one, or was changed by hand."
 
 
@@ -49,12 +49,16 @@ class Code(_Record):
 
 
 class Verdict(_Record):
-    """Whether the numbers stand, why not, what to do about it, and what they say."""
+    """Whether the numbers stand, why not, what to do about it, and what they say.
+
+    ``failed`` is what an experiment was to check and did not find as it should be.
+    """
 
     stable: bool
     reason: str
     remedy: str
     finding: str
+    failed: list[str] = Field(default_factory=list)
 
 
 class Measurement(_Record):

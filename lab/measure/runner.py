@@ -105,6 +105,9 @@ def _result(
     verdict = judge(bench.runs, measurements, comparisons, bench.main_case, surroundings)
     if bench.finding and all(item.digest_ok for item in measurements):
         verdict.finding = bench.finding
+    if bench.failures:
+        verdict.failed, verdict.stable = bench.failures, False
+        verdict.reason = "; ".join(filter(None, [*bench.failures, verdict.reason]))
     return Result(
         experiment=experiment.name,
         question=experiment.question,
