@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -68,6 +68,10 @@ class Table:
         names = sum(i < self.names for i in kept)
         rows = [[row[i] for i in kept] for row in self.rows]
         return Table(self.caption, [self.headings[i] for i in kept], rows, names, self.words)
+
+    def named_first(self) -> Table:
+        """Return the table with its caption as the first heading, for where none is shown."""
+        return replace(self, headings=[self.caption, *self.headings[1:]])
 
     def _row(self, row: Sequence[str]) -> str:
         cells = (f"<td{self._side(i)}>{escape(cell)}</td>" for i, cell in enumerate(row))

@@ -90,15 +90,20 @@ def table(runs: Sequence[Result], case: str | None) -> str:
     cases = None if case is None else [case]
     for index, run in enumerate(runs):
         sign = reading.mark(index)
-        found = tables.measurements(run, sign)
+        found = tables.measurements(run, sign, cases)
+        if not found and not index:  # an earlier run without this case has nothing to say of it
+            found = tables.measurements(run, sign)
         if case is not None:  # one case, named above the table: a row fits the figure's width
-            of_case = tables.measurements(run, sign, cases) or found
-            found = [item.without("case", "p99.99", "max", "runs") for item in of_case]
+            found = [item.without("case", "p99.99", "max", "runs") for item in found]
         parts += found
         compared += [
             item.without("case", "times as fast") for item in tables.comparisons(run, sign, cases)
         ]
-    tables_html = "".join(item.to_html() for item in tables.joined([*parts, *compared]))
+    shown = tables.joined(parts)
+    if len({item.caption for item in shown}) > 1:
+        shown = [item.named_first() for item in shown]
+    shown += tables.joined(compared)
+    tables_html = "".join(item.to_html() for item in shown)
     return _framed(f'<div class="scroll">{tables_html}</div>')
 
 

@@ -15,7 +15,7 @@ from engines.errors import InputError
 from lab.experiments import EXPERIMENTS
 from lab.experiments.parameters import Parameter, controls_of
 from lab.measure.result import results, save
-from lab.panels import Panel, panel
+from lab.panels import Panel, markup, panel
 from lab.panels.controls import Control, Controls
 
 SMOKE = dict(EXPERIMENTS["matching_latency"].sizes["smoke"])
@@ -347,3 +347,27 @@ def test_what_a_result_says_is_inert_in_a_panel(folders, latency_result):
     for item in shown:
         assert "<img src=x" not in item.value
     assert "&lt;img src=x" in made.origin.value
+
+
+def test_tables_of_several_metrics_name_them(latency_result):
+    """A panel shows no captions: one table needs none, of several each first heading says what."""
+    one, several = latency_result(), latency_result()
+    assert "rival</th><th>p50" in markup.table([one], "all")
+    more = [
+        item.model_copy(update={"metric": "response_time", "quantiles": {}})
+        for item in several.measurements
+    ]
+    several.measurements += more
+    shown = markup.table([several], "all")
+    assert "rival</th><th>p50" not in shown
+    for name in ("service time of a command", "response time"):
+        assert f'<th class="name">{name}</th>' in shown
+
+
+def test_an_earlier_run_without_the_case_has_no_rows(latency_result):
+    now, earlier = latency_result(), latency_result()
+    for item in now.measurements:
+        item.case = "80 % load"
+    rows = markup.table([now, earlier], "80 % load").count("<tr>")
+    assert rows == markup.table([now], "80 % load").count("<tr>")
+    assert rows < markup.table([now, now], "80 % load").count("<tr>")
