@@ -25,6 +25,7 @@ from lab.measure.histogram import Histogram
 from lab.measure.process import Task
 from lab.measure.result import Result, load
 from lab.measure.runner import run_experiment
+from lab.measure.talk import Talk
 from lab.measure.tally import comparisons_of, measurements_of
 from lab.measure.verdict import Surroundings, judge
 from lab.workloads.order_flow import ACTIONS, FLOWS, generate
@@ -145,9 +146,9 @@ def readings_of(engine: str, batch: int, messages: int = 500) -> dict[str, dict]
     """Return what one process would find, by case; the work is checked against the reference."""
     flow = generate("balanced", messages, 100, 1)
     room = {"orders": flow.orders_max, "symbols": 1}
-    answer = oracle_task.expect(silent, flow.preload, flow.commands, room)
+    answer = oracle_task.expect(Talk(), flow.preload, flow.commands, room)
     outcome = matching_task.latency(
-        *(silent, flow.preload, flow.commands, flow.actions),
+        *(Talk(), flow.preload, flow.commands, flow.actions),
         room=room,
         events=answer["events"],
         engine=engine,
@@ -205,9 +206,9 @@ def rate_of(engine: str, batch: int) -> dict:
     """Return what one process would find of whole passes; ``right`` is the reference's digest."""
     flow = generate("balanced", 1_000, 200, 1)
     room = {"orders": flow.orders_max, "symbols": 1}
-    answer = oracle_task.expect(silent, flow.preload, flow.commands, room)
+    answer = oracle_task.expect(Talk(), flow.preload, flow.commands, room)
     known = {"room": room, "events": answer["events"], "batch": batch, "seconds": 0.05}
-    outcome = matching_task.throughput(silent, flow.preload, flow.commands, engine=engine, **known)
+    outcome = matching_task.throughput(Talk(), flow.preload, flow.commands, engine=engine, **known)
     return outcome | {"right": answer["digest"]}
 
 
@@ -227,7 +228,7 @@ def test_the_book_is_filled_and_nothing_of_that_waits_for_the_pass(engine):
     taker = 1 + int(np.flatnonzero(flow.actions == ACTIONS.index("take"))[-1])
     preload = np.concatenate([flow.preload, flow.commands[:taker]])
     room = {"orders": flow.orders_max, "symbols": 1}
-    answer = oracle_task.expect(silent, preload, flow.commands[taker:], room)
+    answer = oracle_task.expect(Talk(), preload, flow.commands[taker:], room)
     events = np.zeros(1, EVENT)
     passes = matching_task.Passes(preload, flow.commands[taker:], engine, room, events)
     assert len(passes.fresh_engine().undelivered()) == 0
