@@ -99,16 +99,6 @@ def ratio_interval(
     )
 
 
-def noise_floor(rounds: Sequence[Sequence[float]]) -> float:
-    """Return the factor, 1 or more, by which a thing differs from itself.
-
-    The interval that ``ratio_interval`` gives for the first run of each round over the second: it
-    ought to enclose 1 closely, and how far it reaches from there is what the machine does alone.
-    """
-    against_itself = ratio_interval([pair[:1] for pair in rounds], [pair[1:2] for pair in rounds])
-    return max(against_itself.high, 1 / against_itself.low)
-
-
 def drift(rounds: Sequence[Sequence[float]]) -> float:
     """Return the factor between the medians of the first and the second half of the rounds."""
     half = len(rounds) // 2

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.measure.statistics import drift, median_interval, noise_floor, ratio_interval
+from lab.measure.statistics import drift, median_interval, ratio_interval, share_interval
 
 values = st.lists(st.floats(1e-3, 1e9), min_size=1, max_size=60)
 
@@ -60,11 +60,20 @@ def test_pairing_sees_through_a_drift_that_hides_the_difference():
     assert drift(slower) > 4
 
 
-def test_noise_is_what_a_thing_differs_from_itself():
-    assert noise_floor([[100, 100]] * 7) == 1
-    assert noise_floor([[100, 110]] * 7) == pytest.approx(1.1)
-    assert noise_floor([[110, 100]] * 7) == pytest.approx(1.1)
-    assert noise_floor([[100, 110], [110, 100], [100, 100]]) == pytest.approx(1.1)
+@pytest.mark.parametrize(
+    ("hits", "tries", "low", "high"),
+    [
+        (81, 263, 0.2527, 0.3676),
+        (15, 148, 0.0578, 0.1617),
+        (0, 20, 0.0, 0.1684),
+        (1, 29, 0.0009, 0.1776),
+    ],
+)
+def test_a_shares_bounds_are_the_published_ones(hits, tries, low, high):
+    """Newcombe, Statistics in Medicine 17 (1998), 857, table I: Clopper and Pearson's method."""
+    found = share_interval([1.0] * hits + [0.0] * (tries - hits))
+    assert found.median == hits / tries
+    assert (found.low, found.high) == pytest.approx((low, high), abs=5e-5)
 
 
 def test_one_round_has_no_drift():
