@@ -43,7 +43,7 @@ class Experiment:
     name, question, summary
         What it is called, what it asks, and how it finds out.
     room
-        The room of ``engines`` whose rivals it compares.
+        The room of ``engines`` whose rivals it compares; "" if it compares none.
     where
         ``module:function``. The module also has ``estimate_seconds(parameters) -> float``.
     sizes
@@ -227,7 +227,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "self_check",
             "Can this lab's verdicts be trusted on this machine?",
             "what is known: the same code, planted slowdowns, simulated intervals, queueing theory",
-            "matching",
+            "",
             "lab.experiments.self_check:self_check",
             {
                 "smoke": dict(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -171,6 +171,7 @@ def throughput(
         rates[turn] = len(commands) / (duration_ns * 1e-9)
         digests.append(seen.digest_if_same(written, book.digest()))
         counted += [counts] if counts else []
+        del book  # its memory is the next one's
     if counters is not None:
         counters.close()
         reason = "" if counted else "the counters were shared with others; run again alone"
@@ -283,9 +284,9 @@ def latency(
 ) -> dict[str, Any]:
     """Time every command inside the engine, by its kind, and then calls from outside.
 
-    The first pass hands over all commands in one call, and the engine reads its clock around each:
-    what it costs to call the engine from Python is not in those times. The calls, of one command
-    and of a batch, have it in them.
+    In each turn, a pass hands over all commands in one call, and the engine reads its clock around
+    each: what it costs to call the engine from Python is not in those times. Then a pass of calls
+    of one command, and one of a batch, have it in them.
 
     Parameters
     ----------
@@ -296,8 +297,8 @@ def latency(
     cycles_trusted
         Whether that counter may be used.
     say, preload, commands, room, events, engine, batch, seconds
-        As for ``throughput``; half of the time goes to commands, half to calls. A batch of more
-        commands than there are is one call with all of them.
+        As for ``throughput``. A batch of more commands than there are is one call with all of
+        them.
 
     Returns
     -------
@@ -312,18 +313,22 @@ def latency(
     warmed = passes.warm(warm_seconds(seconds), ticks)
     say("measuring")
     kinds = {name: Turns() for name in ("all", *action_names)}
-    books = passes.repeated(say, seconds / 2)
-    digests = _time_commands(passes, books, actions, kinds, ticks, ns_per_tick)
+    sizes = {size: Calls() for size in call_sizes(batch, len(commands))}
+    digests = []
+    for turn, book in passes.repeated(say, seconds):
+        digests.append(_time_commands(passes, turn, book, actions, kinds, ticks, ns_per_tick))
+        del book  # its memory is the next one's
+        for size, calls in sizes.items():
+            digests.append(_time_calls(passes, turn, size, calls))
     readings = [
         _service_time(case, turns, turns.whole.middle())
         for case, turns in kinds.items()
         if turns.whole.samples
     ]
-    sizes = call_sizes(batch, len(commands))
-    for size in sizes:
-        calls = _time_calls(say, passes, size, seconds / 2 / len(sizes))
-        readings.append(_service_time(f"batch of {size}", calls.per_command, calls.middle_ns))
-        digests += calls.digests
+    readings += [
+        _service_time(f"batch of {size}", calls.per_command, calls.whole.middle() / size)
+        for size, calls in sizes.items()
+    ]
     return {
         "readings": readings,
         "digests": digests,
@@ -399,29 +404,27 @@ def _run_rest(engine: MatchingEngine, passes: Passes, taken: int, written: int) 
 
 def _time_commands(
     passes: Passes,
-    books: Iterable[tuple[int, MatchingEngine]],
+    turn: int,
+    engine: MatchingEngine,
     actions: np.ndarray,
     kinds: dict[str, Turns],
     ticks: np.ndarray,
     ns_per_tick: float,
-) -> list[str]:
-    """Run passes in which the engine times each command; return a digest a pass.
+) -> str:
+    """Run a pass in which the engine times each command; return its digest.
 
     ``kinds`` has the whole first, then each kind of action, and is added to.
     """
     from lab.measure.recorder import record_ticks
 
-    digests = []
     whole, *single = kinds.values()
-    for turn, engine in books:
-        _, written = engine.submit(passes.commands, passes.events, ticks)
-        unit_ns = ns_per_tick if engine.clock is Clock.CYCLES else 1.0
-        by_kind = np.zeros((len(single), COUNTERS), np.int64)
-        record_ticks(by_kind, actions, ticks, unit_ns)
-        for turns, counts in zip((whole, *single), (by_kind.sum(axis=0), *by_kind), strict=True):
-            turns.add(turn, Histogram(counts))
-        digests.append(passes.digest(engine, written))
-    return digests
+    _, written = engine.submit(passes.commands, passes.events, ticks)
+    unit_ns = ns_per_tick if engine.clock is Clock.CYCLES else 1.0
+    by_kind = np.zeros((len(single), COUNTERS), np.int64)
+    record_ticks(by_kind, actions, ticks, unit_ns)
+    for turns, counts in zip((whole, *single), (by_kind.sum(axis=0), *by_kind), strict=True):
+        turns.add(turn, Histogram(counts))
+    return passes.digest(engine, written)
 
 
 @dataclass
@@ -457,42 +460,37 @@ class Calls:
 
     Attributes
     ----------
+    whole
+        Each call's time: its median is finer than a nanosecond a command.
     per_command
-        Each call's time divided by its commands, to the nanosecond.
-    middle_ns
-        The median of that, from the whole calls' times, so that it is finer than a nanosecond.
-    digests
-        One a pass.
+        The same divided by its commands, to the nanosecond.
     """
 
-    per_command: Turns
-    middle_ns: float
-    digests: list[str]
+    whole: Histogram = field(default_factory=Histogram)
+    per_command: Turns = field(default_factory=Turns)
 
 
-def _time_calls(say: Talk, passes: Passes, size: int, seconds: float) -> Calls:
-    """Run passes in which each call is timed from outside; of more than 20,000 the rest is not."""
-    whole, per_command, digests = Histogram(), Turns(), []
+def _time_calls(passes: Passes, turn: int, size: int, calls: Calls) -> str:
+    """Run a pass in which each call is timed from outside, at most 20,000; return its digest."""
+    engine = passes.fresh_engine()
     commands, events, now_ns = passes.commands, passes.events, time.perf_counter_ns
     timed = min(len(commands) // size, _CALLS_MAX) * size  # a last, shorter call is left out
-    for turn, engine in passes.repeated(say, seconds):
-        durations_ns = []
-        taken = written = 0
-        while taken < timed and written < len(events):
-            batch_of = commands[taken : min(taken + size, timed)]
-            room = events[written:]
-            start_ns = now_ns()
-            counts = engine.submit(batch_of, room)
-            durations_ns.append(now_ns() - start_ns)
-            taken += counts[0]
-            written += counts[1]
-        written = _run_rest(engine, passes, taken, written)
-        whole.record_array(np.array(durations_ns))
-        times = Histogram()
-        times.record_array(np.rint(np.array(durations_ns) / size))
-        per_command.add(turn, times)
-        digests.append(passes.digest(engine, written))
-    return Calls(per_command, whole.middle() / size, digests)
+    durations_ns = []
+    taken = written = 0
+    while taken < timed and written < len(events):
+        batch_of = commands[taken : min(taken + size, timed)]
+        room = events[written:]
+        start_ns = now_ns()
+        counts = engine.submit(batch_of, room)
+        durations_ns.append(now_ns() - start_ns)
+        taken += counts[0]
+        written += counts[1]
+    written = _run_rest(engine, passes, taken, written)
+    calls.whole.record_array(np.array(durations_ns))
+    times = Histogram()
+    times.record_array(np.rint(np.array(durations_ns) / size))
+    calls.per_command.add(turn, times)
+    return passes.digest(engine, written)
 
 
 def _service_time(case: str, times: Turns, middle_ns: float) -> dict[str, Any]:

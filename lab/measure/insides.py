@@ -9,24 +9,24 @@ from typing import Any
 from lab.measure import shape
 from lab.measure.result import Measurement, Preparation, Shape, Turns
 
-_TURNS_KEPT = 60  # of a process: enough for a figure, 2 kB
-
 # A process's round and its reading.
 Met = Sequence[tuple[int, dict[str, Any]]]
 
 
-def turns_kept(met: Met) -> list[Turns]:
+def turns_kept(met: Met, most: int) -> list[Turns]:
     """Return some turns of each process, the same of all, evenly over the run; five digits each.
 
     Parameters
     ----------
     met
         The round and the reading of each process.
+    most
+        How many of a process.
     """
     processes = [(number, _by_turn(reading)) for number, reading in met]
     processes = [(number, turns) for number, turns in processes if turns]
     last = max((max(turns) for _, turns in processes), default=0)
-    step = -(-last // _TURNS_KEPT) or 1
+    step = -(-last // most) or 1
     kept = [(number, _every(turns, step)) for number, turns in processes]
     return [
         Turns(round=number, turn=list(turns), value=[float(f"{v:.5g}") for v in turns.values()])

@@ -15,12 +15,13 @@ from lab.measure.histogram import Histogram
 from lab.measure.insides import preparation_of, shape_for, turns_kept
 from lab.measure.result import Comparison, Measurement, Preparation
 from lab.measure.statistics import CONFIDENCE, median_interval, share_interval
-from lab.measure.words import FASTER, SLOWER, effect_text, noise_text, times_text
+from lab.measure.words import FASTER, SLOWER, effect_text, noise_text, not_among_many, times_text
 from lab.units import duration
 
 QUANTILES = (50, 90, 99, 99.9, 99.99, 99.999)
 TAILS = ("_p99", "_p99.9")
 LESS_IS_BETTER = ("ns", "per_command", "bytes")
+_TURNS_KEPT = 400  # of a process, over all that is measured: 8 kB a process
 OUTCOMES = ("share", "relative")
 LEAST_NS = 1.0
 """What a time of 0 counts as in a ratio, unless the clock's step is known: whole nanoseconds."""
@@ -72,7 +73,7 @@ def measurements_of(runs: Sequence[Run], expected: str | Mapping[str, str]) -> l
         found += [_measurement(rival, case, metric, own, expected) for case, metric in kinds]
     first_metrics = {(item.rival, item.case): item for item in reversed(found)}
     for measurement in first_metrics.values():
-        _look_inside(measurement, runs)
+        _look_inside(measurement, runs, max(8, _TURNS_KEPT // len(first_metrics)))
     return found
 
 
@@ -178,7 +179,10 @@ def _control_discoveries(found: Sequence[Comparison]) -> None:
     tested = [item for item in found if item.p_value is not None]
     for item, q_value in zip(tested, discovery([item.p_value for item in tested]), strict=True):
         item.q_value = q_value
-        item.clear = item.clear and q_value is not None and q_value <= ERROR_RATE
+        was_clear = item.clear
+        item.clear = was_clear and q_value is not None and q_value <= ERROR_RATE
+        if was_clear and not item.clear:
+            item.words = not_among_many(item.low, item.high)
 
 
 def too_short(runs: Sequence[Run], least_ns: float) -> list[str]:
@@ -236,14 +240,14 @@ def _measurement(
     )
 
 
-def _look_inside(measurement: Measurement, runs: Sequence[Run]) -> None:
+def _look_inside(measurement: Measurement, runs: Sequence[Run], most: int) -> None:
     """Have a measurement keep some turns, and what its median hides."""
     if measurement.unit in OUTCOMES:
         return
     met = [(run, reading) for run in runs if (reading := run.reading(measurement.case)) is not None]
     own = [(run.round, reading) for run, reading in met if run.rival == measurement.rival]
     everybody = [(run.round, run.rival, reading) for run, reading in met]
-    measurement.turns = turns_kept(own)
+    measurement.turns = turns_kept(own, most)
     measurement.shape = shape_for(measurement.rival, everybody, measurement.unit)
 
 

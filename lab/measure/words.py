@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from lab.measure.effects import ROUNDS_LEAST, Effect
-from lab.measure.statistics import Interval
+from lab.measure.statistics import CONFIDENCE, Interval
 
 FASTER, SLOWER, SAME = "faster", "slower", "same"
 _ROUNDS_MOST = 100
@@ -37,6 +37,12 @@ def effect_text(effect: Effect, smallest: float) -> str:
     return f"cannot tell ({bounds} as fast; {floor}): {remedy(effect, smallest)}"
 
 
+def not_among_many(low: float, high: float) -> str:
+    """Say of a difference that it is not clear enough among all of a run's comparisons."""
+    bounds = f"{times_text(low)} to {times_text(high)} times as fast"
+    return f"cannot tell ({bounds}): not clear enough among so many comparisons"
+
+
 def remedy(effect: Effect, smallest: float) -> str:
     """Say what would help where two rivals cannot be told apart."""
     reach = max(effect.floor, (effect.high / effect.low) ** 0.5) - 1
@@ -61,7 +67,8 @@ def span_text(ratio: float, low: float, high: float) -> str:
 def in_words(ratio: Interval) -> str:
     """Write a ratio with its bounds, whatever side of one it is on: 0.55 (0.52 to 0.58)."""
     low, high = times_text(ratio.low), times_text(ratio.high)
-    return f"{times_text(ratio.median)} ({low} to {high})"
+    worth = "" if ratio.coverage >= CONFIDENCE else f", {ratio.coverage:.0%} sure"
+    return f"{times_text(ratio.median)} ({low} to {high}{worth})"
 
 
 def times_text(ratio: float) -> str:
