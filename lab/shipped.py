@@ -56,15 +56,14 @@ SMALL, LARGE = 50_000, 2_000_000  # commands in a pass: for every engine, for th
 LIVE = 10_000  # orders, on all flows but balanced; the reference would take hours with more
 # A pass of 2 M commands of this flow would take the reference seven minutes.
 SHORTER = {"featured": 500_000}
-_ROUNDS, _SECONDS = 4, 0.5  # eight processes of each engine; a second of warming up and passes
-_FEWER = 3  # rounds where engines are slow
+_ROUNDS, _SECONDS = 3, 0.5  # six processes of each engine; a second of warming up and passes
 
 # The last of the latencies is a panel's own settings, so that the figure it opens with is the one
 # its controls would measure. Scaling comes with its most telling axis first.
 ORDERS = (
     Order(
         "matching_throughput",
-        dict(flow="balanced", messages=LARGE, rounds=_FEWER, seconds=_SECONDS),
+        dict(flow="balanced", messages=LARGE, rounds=_ROUNDS, seconds=_SECONDS),
         "fast",
     ),
     *(
@@ -82,11 +81,11 @@ ORDERS = (
         for flow in FLOWS
         if flow not in ("balanced", "add_only")
     ),
-    Order("matching_scaling", dict(across="live_orders", rounds=_FEWER)),
-    Order("matching_latency", dict(live_orders=100_000, rounds=_FEWER), "fast"),
-    Order("matching_throughput", dict(flow="balanced", messages=SMALL, rounds=_FEWER), "all"),
-    Order("matching_latency", dict(live_orders=50_000, rounds=_FEWER), "all"),
-    Order("matching_latency", dict(live_orders=10_000, rounds=_FEWER), "fast"),
+    Order("matching_scaling", dict(across="live_orders", rounds=_ROUNDS)),
+    Order("matching_latency", dict(live_orders=100_000, rounds=_ROUNDS), "fast"),
+    Order("matching_throughput", dict(flow="balanced", messages=SMALL, rounds=_ROUNDS), "all"),
+    Order("matching_latency", dict(live_orders=50_000, rounds=_ROUNDS), "all"),
+    Order("matching_latency", dict(live_orders=10_000, rounds=_ROUNDS), "fast"),
     Order(
         "latency_under_load",
         dict(
