@@ -29,7 +29,7 @@ Same = Annotated[
 ]
 Tries = Annotated[
     int,
-    Field(ge=0, le=10_000, description="How often each planted slowdown is looked for."),
+    Field(ge=1, le=10_000, description="How often each planted slowdown is looked for."),
     Control(unit="comparisons", scale="log", group="Comparisons"),
 ]
 Rounds = Annotated[

@@ -418,8 +418,8 @@ def unlike(result: Result, settings: dict[str, Any]) -> str:
     words = []
     for control in controls_of(experiment.model()) if experiment else []:
         value = result.parameters.get(control.name)
-        if control.name not in settings or value == settings[control.name]:
-            continue
+        if control.name not in settings or value in (None, settings[control.name]):
+            continue  # an older result may not say
         label = control.label.lower()
         if isinstance(value, list):
             is_count = len(value) != len(settings[control.name]) and len(value) > 1

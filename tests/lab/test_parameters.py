@@ -96,9 +96,20 @@ def test_the_command_and_the_call_say_every_parameter(name, size):
     assert said == parameters
     words = command_line(name, parameters)
     assert shlex.split(command_text(name, parameters)) == words
-    options = dict(zip(words[3::2], words[4::2], strict=True))
-    given = {option[2:].replace("-", "_"): value for option, value in options.items()}
-    assert experiment.parameters(given) == parameters
+    assert experiment.parameters(given_by(words[3:], parameters)) == parameters
+
+
+def given_by(words, parameters):
+    """Return what options say, a switch by its name alone or with no- before it."""
+    given, rest = {}, iter(words)
+    for option in rest:
+        name = option.removeprefix("--").replace("-", "_")
+        switch = name.removeprefix("no_")
+        if isinstance(parameters.get(switch), bool):
+            given[switch] = name == switch
+        else:
+            given[name] = next(rest)
+    return given
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -21,6 +21,7 @@ from lab.experiments.rivals.own_engines import OwnBook, commands_of, right_facts
 from lab.experiments.rivals.plain_flow import PlainFlow, as_array, from_array, reduced
 from lab.measure.bench import Bench
 from lab.measure.runner import run_experiment
+from lab.measure.talk import Talk
 from lab.workloads.order_flow import FLOWS, generate
 
 PRESENT = [name for name, rival in RIVALS.items() if rival.present]
@@ -147,7 +148,7 @@ def test_a_package_does_what_the_reference_does(name, plain, right):
     if not rival.present:
         pytest.skip(missing_line([name]))
     outcome = task.rival(
-        *(silent, as_array(plain.preload), as_array(plain.commands)),
+        *(Talk(), as_array(plain.preload), as_array(plain.commands)),
         name=name,
         orders=plain.orders_max,
         messages=len(plain.commands),
@@ -243,7 +244,7 @@ def test_a_wrong_package_is_void_and_it_is_said_why(monkeypatch, plain, right, w
     monkeypatch.setitem(RIVALS, "wrong", entry)
     monkeypatch.setattr(Rival, "create", lambda self, orders: wrong(orders))
     outcome = task.rival(
-        *(silent, as_array(plain.preload), as_array(plain.commands)),
+        *(Talk(), as_array(plain.preload), as_array(plain.commands)),
         name="wrong",
         orders=plain.orders_max,
         messages=len(plain.commands),

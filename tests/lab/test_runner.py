@@ -517,7 +517,7 @@ def test_a_cancelled_job_is_gone_within_three_tenths_of_a_second(tmp_path):
     assert len(processes_of_session(session)) == 3
     start_s = time.monotonic()
     job.cancel()
-    assert time.monotonic() - start_s < 0.05
+    assert time.monotonic() - start_s < GONE_S / 2  # it does not wait for them
     wait_until(lambda: not processes_of_session(session), GONE_S)
     with pytest.raises(MeasurementError, match="the run was cancelled"):
         job.wait(5)
