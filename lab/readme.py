@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from engines.errors import FileError, InputError
-from lab.experiments.self_check_wanted import WANTED
+from lab.experiments.self_check_wanted import WANTED, is_queue
 from lab.measure.claims import as_seen_from, claim, state_of
 from lab.measure.result import CHECKOUT, SHIPPED, Measurement, Result
 from lab.measure.words import times_text
@@ -186,7 +186,7 @@ def _trust() -> list[str]:
             if item.metric == wanted.metric and wanted.case in ("", item.case):
                 title = wanted.title if wanted.case else f"{wanted.title}: {item.case}"
                 lines.append(_trust_row(title, item, wanted.words))
-    errors = [item for item in run.measurements if item.metric == "queueing_error"]
+    errors = list(filter(is_queue, run.measurements))
     held = sum(item.low <= 0 <= item.high for item in errors)
     lines.append(
         "| queueing theory (M/M/1, M/D/1) inside the interval of simulated servers | "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
+from lab.experiments.self_check_wanted import QUEUES_LEAST
 from lab.measure.bench import Bench
 from lab.measure.effects import ERROR_RATE
 from lab.measure.histogram import Histogram
@@ -75,12 +76,14 @@ class Errors:
     ----------
     repetitions, disturbed
         How many were used, and how many were not.
+    values
+        By case, how far each process is off.
     """
 
     def __init__(self, clock: str) -> None:
         self.repetitions = self.disturbed = 0
         self._clock = clock
-        self._values: dict[str, list[float]] = {}
+        self.values: dict[str, list[float]] = {}
         self._waiting: dict[tuple[str, float], dict[str, Any]] = {}
 
     def add(self, found: dict[str, Any]) -> None:
@@ -93,7 +96,7 @@ class Errors:
             checked = against_theory({"clock": found["clock"], "cases": [merged]})
             for one in checked:
                 name = f"{one.system}, {100 * one.load:.0f} % load, {one.statistic}, {self._clock}"
-                values = self._values.setdefault(name, [])
+                values = self.values.setdefault(name, [])
                 if one.relative_error is None:
                     self._waiting[key] = merged
                 else:
@@ -101,7 +104,7 @@ class Errors:
 
     def readings(self) -> list[dict[str, Any]]:
         """Return a reading for each statistic; their intervals hold all together, on all clocks."""
-        confidence = 1 - ERROR_RATE / (len(CLOCKS) * max(1, len(self._values)))
+        confidence = 1 - ERROR_RATE / (len(CLOCKS) * max(1, len(self.values)))
         return [
             {
                 "metric": METRIC,
@@ -112,8 +115,8 @@ class Errors:
                 "samples": len(values),
                 "confidence": confidence,
             }
-            for case, values in self._values.items()
-            if values
+            for case, values in self.values.items()
+            if len(values) >= QUEUES_LEAST
         ]
 
 

@@ -184,9 +184,10 @@ def test_repetitions_of_processes_that_were_disturbed_are_put_together():
         for half in (few, few):
             halves.add({"clock": "virtual", "cases": [case | half | {"disturbed": 30}]})
     assert (sound.disturbed, halves.disturbed) == (0, 4 * 30)
-    expected = {item["case"]: item["value"] for item in sound.readings() if "p9" in item["case"]}
-    found = {item["case"]: item["value"] for item in halves.readings() if "p9" in item["case"]}
+    expected = {case: values for case, values in sound.values.items() if "p9" in case}
+    found = {case: values for case, values in halves.values.items() if "p9" in case}
     assert len(expected) == 4 and found == expected
+    assert sound.readings() == []  # one process has no interval
     few = Errors("virtual clock")
     few.add({"clock": "virtual", "cases": [whole["cases"][0] | {"means": [1.0], "shares": {}}]})
     assert few.readings() == []
