@@ -236,7 +236,7 @@ EXPERIMENTS: dict[str, Experiment] = {
                     rounds=2,
                     passes_each=20,
                     simulations=20,
-                    queue_runs=6,
+                    queue_runs=3,
                 ),
                 "full": dict(same_tries=200, planted_tries=100, simulations=2_000, queue_runs=30),
             },
