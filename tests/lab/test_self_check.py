@@ -19,8 +19,8 @@ from lab.experiments.self_check_designs import (
     simulated,
 )
 from lab.experiments.self_check_queues import Errors
-from lab.experiments.self_check_wanted import QUEUES_LEAST
 from lab.experiments.self_check_simulated import DISTRIBUTIONS, SEVERAL_LOOKS
+from lab.experiments.self_check_wanted import QUEUES_LEAST
 from lab.measure.bench import Bench
 from lab.measure.effects import effect_of
 from lab.measure.result import Result
