@@ -81,7 +81,7 @@ ORDERS = (
         for flow in FLOWS
         if flow not in ("balanced", "add_only")
     ),
-    Order("matching_scaling", dict(across="live_orders", rounds=_ROUNDS)),
+    Order("matching_scaling", dict(across="live_orders", rounds=4)),
     Order("matching_latency", dict(live_orders=100_000, rounds=_ROUNDS), "fast"),
     Order("matching_throughput", dict(flow="balanced", messages=SMALL, rounds=_ROUNDS), "all"),
     Order("matching_latency", dict(live_orders=50_000, rounds=_ROUNDS), "all"),
