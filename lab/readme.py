@@ -188,8 +188,10 @@ def _trust() -> list[str]:
                 lines.append(_trust_row(title, item, wanted.words))
     errors = list(filter(is_queue, run.measurements))
     held = sum(item.low <= 0 <= item.high for item in errors)
+    clocks = dict.fromkeys(item.case.rpartition(", ")[2] for item in errors)
     lines.append(
-        "| queueing theory (M/M/1, M/D/1) inside the interval of simulated servers | "
+        "| queueing theory (M/M/1, M/D/1) inside the interval of simulated servers, "
+        f"{' and '.join(clocks)} | "
         f"{len(errors)} | {held} | all |"
     )
     times = [item for item in run.measurements if item.metric == "comparison_time"]
