@@ -5,7 +5,7 @@ stands here because Jupyter reads these variables once, when it is first importe
 
 ``make test`` has two workers. A file's tests stay on one of them, since what its fixtures make is
 shared; and all files that start measured processes stay on the same one, or two measured processes
-would share a CPU. That one begins with them: they take longest.
+would share a CPU. That one begins with them, the other with the notebooks: they take longest.
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ MEASURING = {
     "tests/lab/test_sweep.py",
     "tests/lab/test_turns.py",
     "tests/test_experiments.py",
-    "tests/test_notebooks.py",
 }
 """Files whose tests start measured processes or wait for moments."""
+NOTEBOOKS = "tests/test_notebooks.py"
+"""Measures too, for as long as all of the others: the other worker has it, and no test of it asks
+how fast anything was."""
 
 launch.STATE_FOLDER.mkdir(exist_ok=True)
 _environment = launch.environment(os.environ)
@@ -43,9 +45,13 @@ os.environ.update(_environment)
 
 
 def pytest_collection_modifyitems(config, items) -> None:
-    """On a worker, put what measures first."""
+    """On a worker, put what takes longest first."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: _file(item.nodeid) not in MEASURING)
+        items.sort(key=lambda item: _turn(_file(item.nodeid)))
+
+
+def _turn(file: str) -> int:
+    return 0 if file in MEASURING else 1 if file == NOTEBOOKS else 2
 
 
 @pytest.hookimpl(optionalhook=True)
