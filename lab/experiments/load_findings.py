@@ -23,6 +23,8 @@ from lab.workloads.recorded import flow_of
 
 EVERY_LOAD = "every load"
 KNEE, SATURATION = "knee", "saturation"
+_CLOSED_PART = 100.0  # the closed loop's part of a flow, as if it were a load in per cent
+_COMMANDS_LEAST = 10
 _TASKS = "lab.experiments.load_task"
 _CALLED_FROM_PYTHON = ("reference", "sorted_array", "binary_heap", "textbook")
 _SHARE_TOLD = 80.0  # the load that the finding tells of beside the knee
@@ -113,7 +115,13 @@ def tasks_of(
         How commands come, where the processes run, what chance begins with.
     how
         The tasks' other arguments.
+
+    Raises
+    ------
+    InputError
+        The lowest load would get hardly any commands.
     """
+    _check_lowest(len(prepared.flow.commands), shares)
     clock = calibrate()
     timing = {"clock": clock.code, "ns_per_tick": clock.ns_per_tick}
     known = {"room": prepared.room, "events": prepared.events, **timing, **how}
@@ -128,9 +136,19 @@ def tasks_of(
         # In proportion to its rate, a stretch of any load lasts equally long.
         offers = [(case_of(share), share / 100 * full, share) for share in shares]
         own = {"engine": rival, "offers": offers, "arrivals": arrivals, "seed": seed}
-        own |= {"closed_part": 100.0}
+        own |= {"closed_part": _CLOSED_PART}
         tasks[rival] = Task(f"{_TASKS}:load", known | own, prepared.shared)
     return tasks
+
+
+def _check_lowest(commands: int, shares: Sequence[float]) -> None:
+    """Refuse loads of which the lowest has too few commands to have any percentile."""
+    found = int(commands * min(shares) / (sum(shares) + _CLOSED_PART))
+    if found < _COMMANDS_LEAST:
+        raise InputError(
+            f"the lowest load, {min(shares):g} %, gets {found} of {commands:,} commands; raise "
+            "messages or lowest, or choose fewer loads"
+        )
 
 
 def _capacities(

@@ -252,6 +252,12 @@ def test_shares_are_evenly_spread():
         shares_of(80, 80, 3)
 
 
+def test_a_load_of_hardly_any_commands_is_refused(tmp_path):
+    loads = dict(lowest=0.1, highest=1000, loads=40, engines=["price_ladder"], rate=1e5)
+    with pytest.raises(InputError, match="lowest load, 0.1 %, gets 0 of 2,000 commands; raise"):
+        run_experiment("latency_under_load", loads, "smoke", lambda *told: None, tmp_path)
+
+
 def test_a_case_says_its_load():
     assert [share_of(case_of(share)) for share in (10.0, 62.5, 120.0)] == [10.0, 62.5, 120.0]
 
