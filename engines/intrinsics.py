@@ -1,5 +1,5 @@
-"""What numba lacks: bit scans, the cycle counter, the kernel's clock, a fence, prefetching, records
-by address.
+"""What numba lacks: bit scans, the cycle counter, the kernel's clock, atomics, fences, prefetching,
+records by address.
 
 Each is one machine instruction or one library call inside a compiled kernel. None of them needs
 LLVM's assembler parser, without which inline assembly ends the process.
@@ -61,6 +61,22 @@ def read_cycle_counter(typingctx):
 
 
 @intrinsic
+def read_cycle_counter_late(typingctx):
+    """Return the cycle counter once all instructions before it are done (rdtscp). x86 only."""
+    signature = types.int64()
+
+    def codegen(context, builder, signature, arguments):
+        if not HAS_CYCLE_COUNTER:
+            return ir.Constant(ir.IntType(64), 0)
+        told = ir.LiteralStructType([ir.IntType(64), ir.IntType(32)])
+        function_type = ir.FunctionType(told, [])
+        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.x86.rdtscp")
+        return builder.extract_value(builder.call(function, []), 0)
+
+    return signature, codegen
+
+
+@intrinsic
 def read_monotonic_ns(typingctx):
     """Return CLOCK_MONOTONIC in nanoseconds, int64: 30 ns through the vDSO (EPYC Milan)."""
     signature = types.int64()
@@ -90,6 +106,31 @@ def fence_release(typingctx):
         return context.get_dummy_value()
 
     return signature, codegen
+
+
+def _without_result(name: str) -> Callable[..., Any]:
+    """Return a generator of code for an instruction of x86, and of nothing elsewhere."""
+
+    def codegen(context, builder, signature, arguments):
+        if HAS_CYCLE_COUNTER:
+            function_type = ir.FunctionType(ir.VoidType(), [])
+            function = cgutils.get_or_insert_function(builder.module, function_type, name)
+            builder.call(function, [])
+        return context.get_dummy_value()
+
+    return codegen
+
+
+@intrinsic
+def fence_loads(typingctx):
+    """Let no later instruction begin before every earlier load is done (lfence). x86 only."""
+    return types.none(), _without_result("llvm.x86.sse2.lfence")
+
+
+@intrinsic
+def pause(typingctx):
+    """Tell the processor that a loop waits (pause): 40 ns and less power on EPYC. x86 only."""
+    return types.none(), _without_result("llvm.x86.sse2.pause")
 
 
 def records_at(dtype: np.dtype) -> Callable[..., Any]:
@@ -175,6 +216,41 @@ def store_word(typingctx, address, index, word):
         return context.get_dummy_value()
 
     return types.none(types.int64, index, types.uint64), codegen
+
+
+@intrinsic
+def load_acquire(typingctx, address, index):
+    """Return an int64 that another core may write; nothing after it is read before it."""
+
+    def codegen(context, builder, signature, arguments):
+        pointer = _word_pointer(context, builder, signature, arguments)
+        return builder.load_atomic(pointer, "acquire", 8)
+
+    return types.int64(types.int64, index), codegen
+
+
+@intrinsic
+def store_release(typingctx, address, index, word):
+    """Set an int64 that another core may read; nothing before it is written after it."""
+
+    def codegen(context, builder, signature, arguments):
+        pointer = _word_pointer(context, builder, signature, arguments)
+        builder.store_atomic(arguments[2], pointer, "release", 8)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, index, types.int64), codegen
+
+
+@intrinsic
+def compare_and_swap(typingctx, address, index, expected, wanted):
+    """Set an int64 to ``wanted`` if it is ``expected``; return whether it was, as int64."""
+
+    def codegen(context, builder, signature, arguments):
+        pointer = _word_pointer(context, builder, signature, arguments)
+        told = builder.cmpxchg(pointer, arguments[2], arguments[3], "seq_cst", "seq_cst")
+        return builder.zext(builder.extract_value(told, 1), ir.IntType(64))
+
+    return types.int64(types.int64, index, types.int64, types.int64), codegen
 
 
 @intrinsic

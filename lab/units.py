@@ -9,6 +9,7 @@ import math
 
 # Hours are for totals; nothing that is measured here takes longer.
 _TIMES = ((1.0, "ns"), (1e3, "µs"), (1e6, "ms"), (1e9, "s"))
+_BYTES = ((1.0, "B"), (1e3, "kB"), (1e6, "MB"), (1e9, "GB"))
 _COUNTS = ((1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"))
 
 
@@ -52,18 +53,22 @@ def quantity(number: float, unit: str) -> str:
     number
         The number.
     unit
-        ``"ns"``, ``"per_second"`` or ``"per_command"``, as a result says; any other is written
-        behind the number.
+        ``"ns"``, ``"per_second"``, ``"bytes_per_second"`` or ``"per_command"``, as a result says;
+        any other is written behind the number.
 
     Examples
     --------
     >>> quantity(570, "ns"), quantity(9_120_000, "per_second"), quantity(0.25, "per_command")
     ('570 ns', '9.12 M/s', '0.25')
+    >>> quantity(21.5e9, "bytes_per_second")
+    '21.5 GB/s'
     """
     if unit == "ns":
         return duration(number)
     if unit == "per_second":
         return f"{amount(number)}/s"
+    if unit == "bytes_per_second":
+        return f"{_scaled(number, _BYTES)}/s"
     if unit in ("share", "relative"):
         return f"{_three_digits(100 * number)} %"
     if unit == "per_command":  # how many of what is said where the number stands

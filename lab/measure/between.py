@@ -52,7 +52,7 @@ def verbs_of(unit: str) -> tuple[str, str, str]:
     >>> verbs_of("ns"), verbs_of("bytes")
     (('faster by', 'slower by', 'as fast'), ('less by', 'more by', 'as little'))
     """
-    if unit in ("per_second", "ns"):
+    if unit in ("per_second", "bytes_per_second", "ns"):
         return SPEED
     return _LESS if unit in _LESS_IS_BETTER else _MORE
 

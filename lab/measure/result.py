@@ -78,7 +78,16 @@ class Measurement(_Record):
     rival: str
     case: str
     metric: str
-    unit: Literal["per_second", "ns", "per_command", "bytes", "times", "share", "relative"]
+    unit: Literal[
+        "per_second",
+        "bytes_per_second",
+        "ns",
+        "per_command",
+        "bytes",
+        "times",
+        "share",
+        "relative",
+    ]
     at: float | None = None
     median: float
     low: float
