@@ -31,6 +31,7 @@ MEASURING = {
     "tests/lab/test_sweep.py",
     "tests/lab/test_turns.py",
     "tests/test_experiments.py",
+    "tests/test_machine_experiments.py",
 }
 """Files whose tests start measured processes or wait for moments."""
 NOTEBOOKS = "tests/test_notebooks.py"

@@ -35,9 +35,9 @@ def silent(*_: object) -> None:
     """Report to nobody."""
 
 
-# Packages of other people, which are an extra: tests/lab/test_rivals.py has them. The check of the
-# lab itself has no engines to compare: tests/lab/test_self_check.py has it.
-OURS = [name for name in EXPERIMENTS if name not in ("matching_rivals", "self_check")]
+# Packages of other people are an extra: tests/lab/test_rivals.py has them. What belongs to no room
+# has no engines to compare: tests/test_machine_experiments.py and tests/lab/test_self_check.py.
+OURS = [name for name, entry in EXPERIMENTS.items() if entry.room and name != "matching_rivals"]
 ALL_ENGINES = ("matching_throughput", "matching_latency", "replay")
 RATES_AND_TIMES = ("throughput", "service_time")
 # One number a turn: their times are in the histogram of the response time.
