@@ -35,6 +35,7 @@ def groups() -> dict[str, Callable[[], None]]:
     parts = {
         "clock": _warm_clock,
         "chase": _warm_chase,
+        "threads": _warm_threads,
         "order_flow": _warm_flows,
         "files": _warm_files,
         "recorder": _warm_recorder,
@@ -59,6 +60,14 @@ def _warm_chase() -> None:
     from lab.hardware.chase import load_ns
 
     load_ns(2**16, passes=1)
+
+
+def _warm_threads() -> None:
+    from lab.hardware.gaps import Spinner
+    from lab.hardware.handoff import load_kernels
+
+    Spinner().slice(1.0)
+    load_kernels()
 
 
 def _warm_flows() -> None:
