@@ -85,8 +85,9 @@ class Bench:
         self.looks, self.level, self.smallest = 1, ERROR_RATE, SMALLEST
         self.fractions: tuple[float, ...] = (1.0,)
         self._expected: dict[str, str] = {}
+        self._met: dict[str, tuple[str, int]] = {}  # by whose process each rival was measured
         self._report = report
-        self._done = self._total = 0
+        self._done = self._total = self._kept = 0
         self._told_s = 0.0
         self._shared: list[SharedArray] = []
 
@@ -276,7 +277,7 @@ class Bench:
         pairs = [(case, rival) for case in cases for rival in case.tasks]
         self._total = self._done + 2 * _STEPS * rounds * len(pairs)
         order = random.Random(seed)
-        first, levels = len(self.runs), levels_of(rounds, early)
+        first, kept, levels = len(self.runs), self._kept, levels_of(rounds, early)
         self.fractions = tuple((look + 1) / rounds for look in levels)
         for number in range(rounds):
             for case in order.sample(cases, len(cases)):
@@ -289,9 +290,10 @@ class Bench:
                     break
         # The order of the registry, whatever order chance gave them.
         rivals = list(dict.fromkeys(rival for _, rival in pairs))
+        places = {name: (rivals.index(one), place) for name, (one, place) in self._met.items()}
         works = [case.name if self.has_cases else "" for case in cases]
-        self.runs.sort(key=lambda run: (rivals.index(run.rival), works.index(run.work), run.round))
-        self._note_pinning(self.runs[first:], core)
+        self.runs.sort(key=lambda run: (places[run.rival], works.index(run.work), run.round))
+        self._note_pinning(self.runs[first:], self._kept - kept, core)
 
     def _run_round(
         self, case: Case, number: int, rounds: int, core: int, order: random.Random
@@ -346,14 +348,18 @@ class Bench:
                     self._done += 1
 
     def _keep(self, rival: str, number: int, case: Case, outcome: dict[str, Any]) -> None:
-        """Keep what a process found."""
+        """Keep what a process found, that of each rival by itself where it measured several."""
         for reading in outcome["readings"]:
             reading.setdefault("case", case.name)
             if case.at is not None:
                 reading.setdefault("at", case.at)
-        self.runs.append(Run(rival, number, outcome, case.name if self.has_cases else ""))
+        work = case.name if self.has_cases else ""
+        for place, (name, own) in enumerate(_by_rival(rival, outcome["readings"]).items()):
+            self._met.setdefault(name, (rival, place))
+            self.runs.append(Run(name, number, outcome | {"readings": own}, work))
+        self._kept += 1
 
-    def _note_pinning(self, runs: Sequence[Run], core: int) -> None:
+    def _note_pinning(self, runs: Sequence[Run], processes: int, core: int) -> None:
         """Say on which CPU the processes ran, by what each read from the kernel at its end."""
         if core == -1:
             return
@@ -365,7 +371,7 @@ class Bench:
                     f"{run.rival} was pinned to CPU {cpu} and ran on {seen}; run it again"
                 )
         self.note(
-            f"Pinned: each of the {len(runs)} measured processes could run on CPU {cpu} alone and "
+            f"Pinned: each of the {processes} measured processes could run on CPU {cpu} alone and "
             "ended there, as the kernel told it when the work was done."
         )
 
@@ -385,6 +391,14 @@ def levels_of(rounds: int, early: bool) -> dict[int, float]:
     looks = range(ROUNDS_LEAST - 1, rounds)
     found = levels(tuple((look + 1) / rounds for look in looks), ERROR_RATE)
     return dict(zip(looks, found, strict=True))
+
+
+def _by_rival(rival: str, readings: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return a process's readings by whose they are: those that do not say are ``rival``'s."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for reading in readings:
+        found.setdefault(reading.get("rival", rival), []).append(reading)
+    return found or {rival: []}
 
 
 def _raise_first(over: Iterable[Future[dict[str, Any]]]) -> None:
