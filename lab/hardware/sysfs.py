@@ -80,7 +80,14 @@ class Tree:
         names
             The file's name in version 2 of control groups, then in version 1.
         """
-        found: list[str] = []
+        return [text for _, text in self.control_group_files(controller, *names)]
+
+    def control_group_files(self, controller: str, *names: str) -> list[tuple[str, str]]:
+        """Return the files of a control group and its parents that say something, and what.
+
+        Parameters as of ``control_group``.
+        """
+        found: list[tuple[str, str]] = []
         for line in (self.text("/proc/self/cgroup") or "").splitlines():
             number, controllers, path = (line.split(":", 2) + ["", ""])[:3]
             if number == "0":
@@ -92,11 +99,10 @@ class Tree:
             # The group may be shown under its own path, or, in a container, as the root.
             steps = [step for step in path.split("/") if step]
             folders = ["/".join(steps[:depth]) for depth in range(len(steps), -1, -1)]
-            wanted = (
-                (base, folder, name) for base in bases for folder in folders for name in names
-            )
-            texts = (self.text(f"{base}/{folder}/{name}") for base, folder, name in wanted)
-            found += [text for text in texts if text]
+            for base in dict.fromkeys(bases):
+                for place in ("/".join(filter(None, (base, folder))) for folder in folders):
+                    texts = ((f"{place}/{name}", self.text(f"{place}/{name}")) for name in names)
+                    found += [(file, text) for file, text in texts if text]
         return found
 
 
