@@ -4,4 +4,16 @@ from __future__ import annotations
 
 from lab.experiments.experiment import Experiment
 
-ABOUT_MACHINES: tuple[Experiment, ...] = ()
+ABOUT_MACHINES: tuple[Experiment, ...] = (
+    Experiment(
+        "core_to_core",
+        "How long does a word take from one core to another?",
+        "half a round trip between two pinned threads, by compare-and-swap and by a flag",
+        "",
+        "lab.experiments.core_to_core:core_to_core",
+        {
+            "smoke": dict(most_cpus=4, trips=200, batches=5, rounds=1, seconds=0.02),
+            "full": dict(independent=True, rounds=4, seconds=1.0),
+        },
+    ),
+)

@@ -66,6 +66,9 @@ def judge(
     surroundings
         What else the machine did.
     """
+    if not runs:
+        words = "nothing was measured"
+        return Verdict(stable=False, reason=words, remedy="read the notes", finding=words)
     found = (
         _wrong_digest(measurements),
         _few_rounds(runs),

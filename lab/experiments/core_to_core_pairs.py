@@ -1,0 +1,185 @@
+"""Which pairs of CPUs ``core_to_core`` measures, who measures them, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import mean, median
+
+from lab.experiments.core_to_core_task import case_of
+from lab.experiments.independent import built
+from lab.hardware.affinity import allowed_cpus
+from lab.hardware.clock import calibrate
+from lab.hardware.handoff import KINDS
+from lab.hardware.topology import Topology, read
+from lab.measure.bench import Bench
+from lab.measure.process import Task
+from lab.measure.tally import Run, turns_of
+from lab.units import duration
+
+AGREE = 0.15
+"""By how much the lab and a program that shares no code with it may differ."""
+INDEPENDENT = ", C++"
+Pair = tuple[int, int]
+
+
+def chosen_pairs(bench: Bench, most_cpus: int) -> list[Pair]:
+    """Return all pairs of the CPUs that are to be measured; none on one CPU, which is said."""
+    allowed = allowed_cpus()
+    cpus = spread(allowed, most_cpus)
+    if len(cpus) < 2:
+        bench.finding = (
+            f"this process may use CPU {allowed[0]} alone, so no word goes from one core to another"
+        )
+        bench.note("No pair of CPUs: let the process use two (taskset, docker run --cpuset-cpus).")
+        return []
+    if len(cpus) < len(allowed):
+        bench.note(f"{len(cpus)} of {len(allowed)} CPUs are paired, each with its neighbour.")
+    return [(one, other) for place, one in enumerate(cpus) for other in cpus[place + 1 :]]
+
+
+def spread(cpus: Sequence[int], most: int) -> list[int]:
+    """Return at most so many CPUs: some that are spread evenly, each with the one that follows it.
+
+    >>> spread(range(64), 6)
+    [0, 1, 21, 22, 42, 43]
+    """
+    if len(cpus) <= most:
+        return list(cpus)
+    firsts = most // 2
+    places = [number * len(cpus) // firsts for number in range(firsts)]
+    return [cpus[place + step] for place in places for step in (0, 1)]
+
+
+def say_where(bench: Bench, pairs: Sequence[Pair]) -> None:
+    """Note what the kernel shows of the pairs, and keep it among the machine's facts."""
+    topology = read()
+    relations = {case_of(*pair): relation(topology, *pair) for pair in pairs}
+    bench.facts["cpu_pairs"] = relations
+    counts = {words: list(relations.values()).count(words) for words in relations.values()}
+    shown = ", ".join(f"{words} ({count})" for words, count in counts.items())
+    bench.note(
+        f"As the kernel shows the {len(pairs)} pairs: {shown}. In a virtual machine the host "
+        "writes that; the numbers are measured."
+    )
+    bench.note(
+        "One way is half a round trip. Both threads are in one process, pinned, and spin without "
+        "pause; a compare-and-swap changes one line from both sides, a flag has a line for each "
+        "direction. Both sides add up the numbers handed to them, which is the digest."
+    )
+
+
+def relation(topology: Topology, one: int, other: int) -> str:
+    """Say what two CPUs share, the closest first.
+
+    Returns
+    -------
+    str
+        "one core", "one L2 cache", "one L3 cache", "one package", "two packages".
+    """
+    if other in topology.siblings(one):
+        return "one core"
+    shared = [cache.level for cache in topology.caches if {one, other} <= cache.cpus]
+    if shared:
+        return f"one L{min(shared)} cache"
+    is_one = any({one, other} <= package for package in topology.packages)
+    return "one package" if is_one else "two packages"
+
+
+def own_tasks(pairs: Sequence[Pair], trips: int, batches: int, seconds: float) -> dict[str, Task]:
+    """Return the lab's task for each kind."""
+    clock = calibrate()
+    known = dict(
+        pairs=pairs,
+        trips=trips,
+        batches=batches,
+        seconds=seconds,
+        clock=clock.code,
+        ns_per_tick=clock.ns_per_tick,
+    )
+    where = "lab.experiments.core_to_core_task:one_way"
+    return {kind: Task(where, {"kind": kind} | known) for kind in KINDS}
+
+
+def independent_tasks(
+    bench: Bench, pairs: Sequence[Pair], trips: int, batches: int, seconds: float
+) -> dict[str, Task]:
+    """Return the tasks that run the independent program; none without a compiler, which is said."""
+    program, problem = built("core_to_core")
+    if program is None:
+        bench.note(f"No independent program: {problem}.")
+        return {}
+    numbers = [str(trips), str(batches), *(f"{one},{other}" for one, other in pairs)]
+    return {
+        kind + INDEPENDENT: Task(
+            "lab.experiments.independent_task:stays",
+            {"words": [str(program), kind, *numbers], "seconds": seconds},
+        )
+        for kind in KINDS
+    }
+
+
+def say_what_was_found(bench: Bench, pairs: Sequence[Pair], independent: bool) -> None:
+    """Put the finding into words; hold the lab against the independent program."""
+    bench.finding = _sentence(bench, pairs)
+    moved = sum(run.outcome.get("moved", 0) for run in bench.runs)
+    if moved:
+        bench.note(
+            f"{moved} threads were seen away from their CPU; those batches count all the same."
+        )
+    if independent:
+        _say_agreement(bench, pairs)
+
+
+def _sentence(bench: Bench, pairs: Sequence[Pair]) -> str:
+    """Say how long a word takes, by each kind."""
+    cases = [case_of(*pair) for pair in pairs]
+    known = bench.facts["cpu_pairs"]
+    said = []
+    for kind in KINDS:
+        times = {
+            case: median(value for _, value in _values(bench.runs, kind, case)) for case in cases
+        }
+        nearest, farthest = min(times, key=times.__getitem__), max(times, key=times.__getitem__)
+        span = duration(times[nearest])
+        if nearest != farthest:
+            span += f" ({nearest}, {known[nearest]}) to {duration(times[farthest])} ({farthest}"
+            span += f", {known[farthest]})"
+        said.append(f"{span} by {'' if kind == KINDS[0] else 'a '}{kind}")
+    between = (
+        f"from {cases[0].replace('↔', 'to')}" if len(cases) == 1 else "from one CPU to another"
+    )
+    return f"A word {between} takes {' and '.join(said)}"
+
+
+def _say_agreement(bench: Bench, pairs: Sequence[Pair]) -> None:
+    """Say how far the lab and the independent program are from each other, pair by pair."""
+    asked = [(kind, case_of(*pair)) for kind in KINDS for pair in pairs]
+    ratios = {one: ratio for one in asked if (ratio := agreement(bench.runs, *one)) is not None}
+    if not ratios:
+        return  # there was no compiler, which has been said
+    far = {key: ratio for key, ratio in ratios.items() if abs(ratio - 1) > AGREE}
+    worst = max(ratios.values(), key=lambda ratio: abs(ratio - 1))
+    words = f"an independent C++ program differs by {100 * abs(worst - 1):.1f} % at most"
+    bench.finding += f"; {words}"
+    bench.note(
+        f"Held against core_to_core.cpp, in the same turns: {len(ratios)} numbers, the median "
+        f"turn's ratio; {words}, and {100 * AGREE:.0f} % are allowed."
+    )
+    bench.failures += [
+        f"{kind} on {case} is {ratio:.2f} times what the independent program says"
+        for (kind, case), ratio in far.items()
+    ]
+
+
+def agreement(runs: Sequence[Run], kind: str, case: str) -> float | None:
+    """Return the lab's time over the independent program's: the median of the turns both had."""
+    theirs = dict(_values(runs, kind + INDEPENDENT, case))
+    ratios = [value / theirs[turn] for turn, value in _values(runs, kind, case) if theirs.get(turn)]
+    return median(ratios) if ratios else None
+
+
+def _values(runs: Sequence[Run], rival: str, case: str) -> Iterator[tuple[tuple[int, int], float]]:
+    """Yield round and turn, and the mean of a rival's processes, where all had that turn."""
+    for number, processes in enumerate(turns_of(rival, case, runs)):
+        for turn in sorted(set[int].intersection(*(set(own) for own in processes))):
+            yield (number, turn), mean(own[turn] for own in processes)
