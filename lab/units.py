@@ -76,6 +76,20 @@ def quantity(number: float, unit: str) -> str:
     return f"{amount(number)} {unit}".rstrip()
 
 
+def bytes_text(nbytes: float) -> str:
+    """Write the size of a memory that counts in powers of two, as caches do.
+
+    Examples
+    --------
+    >>> bytes_text(32_768), bytes_text(2**21), bytes_text(256 * 2**20)
+    ('32 KiB', '2 MiB', '256 MiB')
+    """
+    for step, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if nbytes >= step:
+            return f"{_three_digits(nbytes / step)} {unit}"
+    return f"{nbytes:g} B"
+
+
 def percentile(percent: float) -> str:
     """Write a percentile with as many nines as it has and no more.
 

@@ -18,10 +18,10 @@ from matplotlib.figure import Figure
 from engines.errors import InputError
 from lab.measure.result import Measurement, Result
 from lab.plots import reading
+from lab.plots.along import round_ticks
 from lab.plots.labels import Box, Placement, around, spread, text_size
 from lab.plots.sheet import FULL, Sheet, own_settings
 from lab.plots.styles import INK, STYLES, Style, style_of
-from lab.plots.throughput import round_ticks
 from lab.units import amount
 from lab.workloads.order_flow import FLOWS
 

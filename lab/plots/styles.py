@@ -1,11 +1,13 @@
 """How each rival looks, everywhere: one colour, one dash, one marker.
 
 Every colour has at least 4.5 : 1 against white, so a line's name can be written in it, small; the
-dashes and markers tell the rivals apart in grey print and by colour-blind readers.
+dashes and markers tell the rivals apart in grey print and by colour-blind readers. Looks are shared
+by rivals that never stand in one figure: those of two experiments.
 """
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import dataclass
 
@@ -43,23 +45,100 @@ STYLES: dict[str, Style] = {
     "textbook": Style("#8b4a93", (0, (3, 1.2, 1, 1.2, 1, 1.2)), "P"),
 }
 
+# Chosen so that any two of the first nine lie 20 steps of CIELAB apart, and any two at all 15, for
+# the usual eye and for the three kinds of colour-blindness (Machado, Oliveira and Fernandes 2009).
+_LOOKS = (
+    Style("#0067a8", "-", "o"),
+    Style("#c44f00", (0, (7, 1.2)), "D"),
+    Style("#001177", (0, (3.4, 1.3)), "s"),
+    Style("#772200", (0, (6, 1.2, 1.2, 1.2)), "v"),
+    Style("#996677", (0, (3, 1.2, 1, 1.2, 1, 1.2)), "P"),
+    Style("#7755dd", (0, (1.6, 1.2)), "^"),
+    Style("#667744", (0, (5, 1, 1, 1)), "X"),
+    Style("#772266", (0, (8, 2, 2, 2)), "p"),
+    Style("#442222", (0, (4, 1, 2, 1)), "h"),
+    Style("#cc1133", (0, (9, 2.5)), "d"),
+    Style("#0033aa", (0, (2.4, 2.4)), "<"),
+    Style("#aa0099", (0, (4, 1, 1, 1, 1, 1, 1, 1)), ">"),
+)
+RIVALS: dict[str, tuple[str, ...]] = {
+    "clock_cost": (
+        "rdtsc",
+        "lfence rdtsc",
+        "rdtscp",
+        "clock_gettime",
+        "clock_gettime raw",
+        "clock_gettime coarse",
+        "thread time",
+        "perf_counter_ns",
+        "jitted rdtsc",
+    ),
+    "core_to_core": ("compare-and-swap", "flag"),
+    "pinning": (
+        "pinned",
+        "free",
+        "pinned, disturbed",
+        "pinned, noisy neighbour",
+        "pinned, memory traffic",
+    ),
+    "memory_latency": (
+        "random, 4 KiB pages",
+        "random, huge pages",
+        "page by page, 4 KiB pages",
+    ),
+    "memory_bandwidth": ("read", "write", "copy", "triad"),
+    "page_cost": (
+        "first touch",
+        "populate",
+        "huge page",
+        "file, first touch",
+        "file, re-dirtied",
+        "shared, first touch",
+    ),
+    "mmap_tuning": (
+        "private",
+        "private, prefaulted",
+        "huge pages",
+        "shared memory",
+        "file",
+        "file, prefaulted",
+        "locked",
+    ),
+}
+"""The rivals of experiments on the machine, in the order of their looks: a new one goes last."""
+INDEPENDENT = ("C++", "lat_mem_rd")
+"""Programs that measure the same beside the lab; their lines are called "flag, C++"."""
+_BESIDE = Style("", (0, (1, 1.6)), "x")
+_NUMBERED = re.compile(r"(?:CPU|node) (\d+)")
 _SPARE = (
     Style("#3f51b5", (0, (5, 1, 1, 1)), "X"),
     Style("#6a6d00", (0, (2, 1)), "p"),
     Style("#a3174f", (0, (8, 2, 2, 2)), "h"),
 )
+STYLES |= {
+    rival: look for rivals in RIVALS.values() for rival, look in zip(rivals, _LOOKS, strict=False)
+}
 
 
 def style_of(rival: str) -> Style:
     """Return the look of a rival; one that the table does not know gets a spare by its name.
 
+    An independent program's line has the colour of what it measures beside the lab, dots for a dash
+    and crosses for marks; CPUs and nodes have looks by their numbers.
+
     Parameters
     ----------
     rival
-        The name in the registry of its room.
+        The name in the registry of its room, or among an experiment's rivals.
     """
-    known = STYLES.get(rival)
-    return known or _SPARE[zlib.crc32(rival.encode()) % len(_SPARE)]
+    if rival in STYLES:
+        return STYLES[rival]
+    stem, _, program = rival.rpartition(", ")
+    if program in INDEPENDENT:
+        return Style(style_of(stem).colour, _BESIDE.dash, _BESIDE.marker)
+    if numbered := _NUMBERED.match(rival):
+        return _LOOKS[int(numbered[1]) % len(_LOOKS)]
+    return _SPARE[zlib.crc32(rival.encode()) % len(_SPARE)]
 
 
 def lighter(colour: str, part: float = 0.4) -> str:

@@ -1,0 +1,57 @@
+"""What is measured, in words: of what one number is, what an axis calls it, which figure shows it.
+
+The one table of metrics that figures and tables read. A metric that it does not know is written as
+it is called, and has no figure of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric in words.
+
+    Attributes
+    ----------
+    caption
+        Of a table.
+    of
+        What one number is taken of: a command, a load, a page.
+    measure
+        What of it is measured, as an axis says it: "service time" of a command.
+    figure
+        The kind of figure that is made for it; "" where there is none but those of times.
+    """
+
+    caption: str
+    of: str = "command"
+    measure: str = "time"
+    figure: str = ""
+
+
+METRICS = {
+    "throughput": Metric("commands a second"),
+    "service_time": Metric("service time of a command", measure="service time"),
+    "memory": Metric("memory a live order, levels included"),
+    "speed_up": Metric("times what one core does"),
+    "cycles": Metric("cycles a command"),
+    "instructions": Metric("instructions a command"),
+    "cache_misses": Metric("cache misses a command"),
+    "branch_misses": Metric("branch misses a command"),
+    "cost": Metric("cost of a reading", "reading", "cost", "costs"),
+    "one_way": Metric("time from one CPU to the other", "hand-over", "time", "matrix"),
+    "load_latency": Metric("time of a load", "load", "time", "staircase"),
+    "latency": Metric("time of a load", "load", "time", "matrix"),
+    "bandwidth": Metric("bytes a second", "byte", "time", "staircase"),
+    "page": Metric("time of a page", "page", "time", "costs"),
+    "gap": Metric("length of a gap", "gap", "length", "gaps"),
+    "gaps": Metric("gaps a second", "gap"),
+    "stolen": Metric("part of the time that was taken", "gap"),
+}
+
+
+def metric_named(name: str) -> Metric:
+    """Return what is known of a metric; of another one, its name as its caption."""
+    return METRICS.get(name) or Metric(name.replace("_", " "))

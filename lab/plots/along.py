@@ -1,0 +1,257 @@
+"""Lines over an axis, both logarithmic: a line a rival, its name at its end, values beside it.
+
+Half as much is the same step everywhere. What the axes count, where grey lines stand and what is
+written along a line is told by who draws: rates over a book's size, times over a working set.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lab.plots.labels import Box, Placement, around, shortened, spread, text_size
+from lab.plots.sheet import Sheet
+from lab.plots.styles import SOFT_INK, Style, lighter, style_of
+from lab.units import amount
+
+_LEAST = 1e-9  # what a logarithm is taken of
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One rival along the axis, of the present run or of an earlier one.
+
+    Attributes
+    ----------
+    rival, mark
+        Whose, and the circled number of an earlier run.
+    at, values
+        The points, the lowest first; shape (n,).
+    ends
+        Of the intervals, shape (2, n); None where there are none, or too many points.
+    told
+        What is written beside which points, the more telling ones first.
+    is_ideal
+        Whether a light line says what so many times the first would be.
+    """
+
+    rival: str
+    mark: str
+    at: np.ndarray
+    values: np.ndarray
+    ends: np.ndarray | None = None
+    told: tuple[tuple[int, str], ...] = ()
+    is_ideal: bool = False
+
+    @property
+    def name(self) -> str:
+        """What is written at the line's end."""
+        return f"{self.rival} {self.mark}".rstrip()
+
+    @property
+    def style(self) -> Style:
+        """The rival's look."""
+        return style_of(self.rival)
+
+    @property
+    def x(self) -> np.ndarray:
+        """Where the points lie: logarithms."""
+        return np.log10(np.maximum(self.at, _LEAST))
+
+    @property
+    def y(self) -> np.ndarray:
+        """How high they lie: logarithms."""
+        return np.log10(np.maximum(self.values, _LEAST))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What an axis counts.
+
+    Attributes
+    ----------
+    names
+        What it is called; the first that fits is written.
+    ticks
+        Returns round numbers between two logarithms, at most so many.
+    text
+        Writes one of them.
+    """
+
+    names: tuple[str, ...]
+    ticks: Callable[[float, float, int], list[float]]
+    text: Callable[[float], str] = amount
+
+
+@dataclass(frozen=True)
+class Upright:
+    """A place on the axis that has a name: where something outgrows a cache."""
+
+    name: str
+    at: float
+
+
+@dataclass
+class Plot:
+    """Everything of such a figure but its lines' ink.
+
+    Attributes
+    ----------
+    across, up
+        The two axes.
+    curves
+        The last lies on top.
+    uprights
+        Grey lines with names.
+    room
+        How much of the axis stays free beside the outermost points; as much as their marks need
+        when 0.
+    has_marks
+        Whether each point has the rival's marker.
+    """
+
+    across: Scale
+    up: Scale
+    curves: list[Curve]
+    uprights: Sequence[Upright] = field(default_factory=list)
+    room: float = 0.06
+    has_marks: bool = True
+
+    def draw(self, sheet: Sheet) -> Figure:
+        """Draw the lines on a sheet under its header; return the figure."""
+        most = sheet.width / 4 if len(self.curves) > 1 else sheet.width / 3
+        names = [shortened(c.name, sheet.letters("name"), most, True) for c in self.curves]
+        axes = self._laid_out(sheet, names)
+        sheet.grid(axes, "y")
+        free = Placement(
+            Box(sheet.area.left + 2, sheet.area.bottom + 2, sheet.area.right, sheet.area.top + 6),
+            [sheet.line(curve.x, curve.y) for curve in self.curves],
+        )
+        for curve in self.curves:
+            if curve.is_ideal:
+                _draw_ideal(axes, sheet, curve)
+        for curve in self.curves:
+            _draw_curve(axes, sheet, curve, self.has_marks)
+        _write_names(sheet, self.curves, names)
+        if self.has_marks:
+            _keep_marks_free(sheet, free, self.curves)
+        for curve in sorted(self.curves, key=lambda curve: -curve.y[-1]):
+            _write_values(sheet, free, curve)  # the highest gets the place above
+        for upright in self.uprights:
+            _draw_upright(axes, sheet, free, upright)
+        return sheet.figure
+
+    def _laid_out(self, sheet: Sheet, names: list[str]) -> Axes:
+        """Lay out the axes with round numbers on them."""
+        x_range = _span([curve.x for curve in self.curves], self.room)
+        y_range = _span([curve.y for curve in self.curves], 0)
+        rows = self.up.ticks(*y_range, 4 if sheet.width < 400 else 8)
+        left = sheet.room_for([self.up.text(row) for row in rows] or [""], "tick", False)
+        left = max(left, sheet.room_for(["100 M"], "tick", False)) + 32 * sheet.scale
+        right = sheet.room_for(names) + 14 * sheet.scale
+        axes = sheet.plot(left, right, x_range, y_range, self.across.names[0], self.up.names)
+        room = sheet.area.right - sheet.area.left
+        columns = self.across.ticks(*x_range, 1000)
+        widest = sheet.room_for([self.across.text(tick) for tick in columns], "tick", False)
+        step = math.ceil(len(columns) * widest * 1.3 / room)
+        columns = columns[:: max(step, 1)]
+        axes.set_xticks([math.log10(x) for x in columns], [self.across.text(x) for x in columns])
+        axes.set_yticks([math.log10(row) for row in rows], [self.up.text(row) for row in rows])
+        return axes
+
+
+def round_ticks(low: float, high: float, most: int) -> list[float]:
+    """Return round numbers between 10^low and 10^high, whole decades where those are enough."""
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    for steps in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
+        ticks = [step * 10.0**decade for decade in decades for step in steps]
+        ticks = [tick for tick in ticks if low <= math.log10(tick) <= high]
+        if len(ticks) <= most:
+            return ticks
+    return ticks[:: math.ceil(len(ticks) / most)]
+
+
+def _span(values: Sequence[np.ndarray], room: float) -> tuple[float, float]:
+    """Return the ends of an axis of logarithms, with room beside the outermost marks."""
+    every = np.concatenate(list(values)) if values else np.zeros(1)
+    low, high = float(every.min()), float(every.max())
+    beside = max(room * (high - low), 0.05) if room else max(0.12 * (high - low), 0.15)
+    return low - beside, high + beside
+
+
+def _draw_curve(axes: Axes, sheet: Sheet, curve: Curve, has_marks: bool) -> None:
+    style, width = curve.style, (1.2 if curve.mark else 2.0) * sheet.scale
+    colour = lighter(style.colour) if curve.mark else style.colour
+    axes.plot(curve.x, curve.y, color=colour, linestyle=style.dash, linewidth=width)
+    if curve.mark:
+        return
+    if curve.ends is not None:
+        lows, highs = np.log10(np.maximum(curve.ends, _LEAST))
+        axes.vlines(curve.x, lows, highs, color=colour, linewidth=width)
+    if has_marks:
+        crowded = len(curve.at) > 16
+        axes.plot(
+            *(curve.x, curve.y),
+            linestyle="none",
+            marker=style.marker,
+            markersize=(4.2 if crowded else 6.0) * sheet.scale,
+            markerfacecolor="white",
+            markeredgecolor=colour,
+            markeredgewidth=(1.2 if crowded else 1.6) * sheet.scale,
+            zorder=5,
+        )
+
+
+def _draw_ideal(axes: Axes, sheet: Sheet, curve: Curve) -> None:
+    """Draw what a rival would do if each core did what one does alone."""
+    start = curve.y[0] - curve.x[0]
+    colour = lighter(curve.style.colour, 0.6)
+    axes.plot(curve.x, start + curve.x, color=colour, linewidth=1.0 * sheet.scale, zorder=1)
+
+
+def _write_names(sheet: Sheet, curves: list[Curve], names: list[str]) -> None:
+    """Write each line's name at its end, pushed apart where ends are near each other."""
+    size = min(sheet.letters("name"), sheet.room_high / (1.22 * max(len(curves), 1)))
+    ends = [sheet.at(curve.x[-1], curve.y[-1])[1] for curve in curves]
+    heights = [text_size(name, size, True)[1] for name in names]
+    column = spread(ends, heights, sheet.area.bottom, sheet.area.top + 4)
+    left = sheet.area.right + 4 * sheet.scale
+    for curve, name, middle in zip(curves, names, column, strict=True):
+        colour = lighter(curve.style.colour, 0.25) if curve.mark else curve.style.colour
+        sheet.write(left, middle, name, size, colour, bold=not curve.mark, side="left")
+
+
+def _keep_marks_free(sheet: Sheet, free: Placement, curves: list[Curve]) -> None:
+    for curve in curves:
+        for x, y in sheet.line(curve.x, curve.y):
+            free.reserve(Box.around(x, y, 7 * sheet.scale, 7 * sheet.scale))
+
+
+def _write_values(sheet: Sheet, free: Placement, curve: Curve) -> None:
+    """Write values beside a line, where there is a place."""
+    letters = sheet.letters("value")
+    for item, text in dict.fromkeys(curve.told):
+        point = sheet.at(curve.x[item], curve.y[item])
+        place = free.choose(around(point, text_size(text, letters), 5 * sheet.scale, rings=2))
+        if place is not None:
+            sheet.write(*place.middle, text, letters, curve.style.colour, over_grid=True)
+
+
+def _draw_upright(axes: Axes, sheet: Sheet, free: Placement, upright: Upright) -> None:
+    """Draw a grey line up the axes, with its name where it fits."""
+    x = math.log10(upright.at)
+    axes.axvline(x, color=lighter(SOFT_INK, 0.55), linewidth=1.0 * sheet.scale, zorder=0.5)
+    letters = sheet.letters("value")
+    width, height = text_size(upright.name, letters)
+    middle = sheet.at(x, 0.0)[0]
+    levels = np.linspace(sheet.area.bottom + height, sheet.area.top - height, 12)
+    sides = [middle + side * (width / 2 + 4 * sheet.scale) for side in (1, -1)]
+    boxes = [Box.around(side, level, width, height) for side in sides for level in levels]
+    place = free.choose(boxes)
+    if place is not None:
+        sheet.write(*place.middle, upright.name, letters, SOFT_INK, over_grid=True)

@@ -1,0 +1,133 @@
+"""What a machine takes from a spinning core: how many gaps a second are longer than so long.
+
+A line a CPU. Far to the right and low is a gap that is long and rare, and an engine's worst answers
+are as bad as that; to the left and high is what every interrupt costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lab.measure.result import Measurement, Result
+from lab.plots import reading
+from lab.plots.along import Curve, Plot, Scale, round_ticks
+from lab.plots.sheet import FULL, Sheet, own_settings
+from lab.units import amount, duration, quantity
+
+GAP, GAPS, STOLEN = "gap", "gaps", "stolen"
+_POINTS = 160
+_BEST = 3  # of many CPUs so many of the least and of the most disturbed are drawn
+
+
+def gaps(
+    results: Result | Sequence[Result],
+    *,
+    size: tuple[float, float] = FULL,
+    title: str | None = None,
+) -> Figure:
+    """Draw how many gaps a second each CPU has that are longer than a time.
+
+    Parameters
+    ----------
+    results
+        The result that the figure is about, and earlier ones to lay behind it.
+    size
+        Width and height in inches.
+    title
+        What stands on top; the finding when None.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Made without pyplot; ``to_svg`` and ``to_png`` turn it into a file.
+    """
+    runs = reading.several(results)
+    with own_settings():
+        return _drawn(runs, size, title)
+
+
+def shown(result: Result) -> list[str]:
+    """Return the CPUs that are drawn: all of a few, of many the least and the most disturbed."""
+    rivals = list(dict.fromkeys(item.rival for item in _timed(result)))
+    if len(rivals) <= 2 * _BEST:
+        return rivals
+    ranked = sorted(rivals, key=lambda rival: _disturbance(result, rival))
+    kept = {*ranked[:_BEST], *ranked[-_BEST:]}
+    return [rival for rival in rivals if rival in kept]
+
+
+def longest(result: Result, rival: str) -> float:
+    """Return a CPU's longest gap in ns."""
+    return max(item.quantiles.get("max", item.median) for item in _timed(result, rival))
+
+
+def rate_of(result: Result, rival: str) -> float:
+    """Return how many gaps a second a CPU has; 0 where it was not counted."""
+    found = [m for m in result.measurements if (m.rival, m.metric) == (rival, GAPS)]
+    return found[0].median if found else 0.0
+
+
+def _drawn(runs: list[Result], size: tuple[float, float], title: str | None) -> Figure:
+    rivals = shown(runs[0])
+    sheet = Sheet(size, title or reading.main_finding(runs[0]), _header(runs, rivals))
+    curves = [
+        _curve(run, rival, reading.mark(index))
+        for index, run in reversed(list(enumerate(runs)))
+        for rival in rivals
+        if _timed(run, rival) and rate_of(run, rival)
+    ]
+    across = Scale(("longer than",), _decades, duration)
+    up = Scale(("gaps a second", "gaps"), round_ticks, _per_second)
+    return Plot(across, up, curves, has_marks=False).draw(sheet)
+
+
+def _curve(run: Result, rival: str, mark: str) -> Curve:
+    """Return a CPU's line: from all gaps to the longest, which is one in the whole run."""
+    item = _timed(run, rival)[0]
+    parts = np.geomspace(1.0, 1.0 / max(item.samples, 2), _POINTS)
+    histogram = reading.histogram_of(item.histogram or "")
+    times = np.array([float(histogram.quantile(100.0 * (1.0 - part))) for part in parts])
+    curve = Curve(rival, mark, np.maximum(times, 1.0), rate_of(run, rival) * parts)
+    if mark:
+        return curve
+    return replace(curve, told=((_POINTS - 1, duration(longest(run, rival))),))
+
+
+def _timed(result: Result, rival: str = "") -> list[Measurement]:
+    found = [item for item in result.measurements if item.metric == GAP and item.histogram]
+    return [item for item in found if not rival or item.rival == rival]
+
+
+def _disturbance(result: Result, rival: str) -> float:
+    """Return what part of the time a CPU lost; where that was not measured, its gaps a second."""
+    found = [m for m in result.measurements if (m.rival, m.metric) == (rival, STOLEN)]
+    return found[0].median if found else rate_of(result, rival)
+
+
+def _header(runs: Sequence[Result], rivals: Sequence[str]) -> list[str]:
+    words = "a line is one CPU that did nothing but look at the clock; its end is its longest gap"
+    every = len({item.rival for item in _timed(runs[0])})
+    if every > len(rivals):
+        words += f"; the {_BEST} least and the {_BEST} most disturbed of {every} CPUs"
+    lost = [
+        f"{m.rival} lost {quantity(m.median, m.unit)} of its time"
+        for m in runs[0].measurements
+        if m.metric == STOLEN and m.rival in rivals
+    ]
+    doubts = [*reading.rest_of_finding(runs[0]), *reading.shakiness(runs[0])]
+    about = reading.about(runs[0], with_floor=False)
+    few = lost if len(lost) <= 4 else []
+    return [about, words, " · ".join([*few, *doubts]), *reading.legend(runs)]
+
+
+def _decades(low: float, high: float, most: int) -> list[float]:
+    return [tick for tick in round_ticks(low, high, 9)]
+
+
+def _per_second(rate: float) -> str:
+    """Write a rate; what is rarer than one in ten seconds as one in so many."""
+    return amount(rate) if rate >= 0.1 else f"{rate:g}"
