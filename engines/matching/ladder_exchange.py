@@ -345,6 +345,7 @@ def govern(base, place, room, n, command_place):
     if is_for_all or (kind == COMMANDS.MASS_CANCEL and symbol == ALL_SYMBOLS):
         turn_version(header)
         n = govern_all(s, out, n, command)
+        header.last_sequence = command.sequence
         turn_version(header)
         return n
     if symbol >= header_at(s.header, 0).symbols:
@@ -357,5 +358,6 @@ def govern(base, place, room, n, command_place):
         n = change_state(s, out, n, command, symbol)
     else:
         n = set_collar(s, out, n, command, symbol)
+    header.last_sequence = command.sequence
     turn_version(book)
     return n

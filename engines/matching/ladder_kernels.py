@@ -75,6 +75,8 @@ def step(s, events, n, command):
             n, done = change(s, events, n, command, symbol, False)
         if done == NOT_MINE:
             n = carry_out(s.header, events.place, events.room, n, address_of(command))
+    # While the version is odd: who finds the book whole also finds which command it is after.
+    header_at(s.header, 0).last_sequence = command.sequence
     fence_release()
     book.version += ONE
     return n
@@ -120,7 +122,7 @@ def submit(s, commands, events, ticks, clock):
             start = read_ticks(clock)
         n = step(s, out, n, command)
         close_command(s, out, n)
-        header.last_sequence = command.sequence
+        header.last_sequence = command.sequence  # of one that touched no book
         if timed:
             ticks[taken] = read_ticks(clock) - start
         taken += 1

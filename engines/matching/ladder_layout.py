@@ -28,11 +28,12 @@ kernels, all others by the lean ones, which look at nothing but that word.
 An order holds its level instead of its price: a cancel then goes from the id table to the order to
 the level without asking the directory. Price, side and symbol follow from the level's page.
 
-A reader in another process takes ``version`` of the symbol and ``directory_version``, reads, and
-takes both again: an odd or a changed number means that the book was being written meanwhile, or
-that the directory, which all symbols share, was. The header's own ``version`` is odd while a
-command that may touch all books is carried out, so that none is continued that was left in the
-middle of one. Orders are looked up by id in the writer only.
+A reader in another process takes ``version`` of the symbol, of the header and of the directory,
+reads, and takes them again: an odd or a changed number means that the book was being written
+meanwhile, or that the directory, which all symbols share, was. The header's own ``version`` is odd
+while a command that may touch all books is carried out, so that none is continued that was left in
+the middle of one. ``last_sequence`` is written before what is odd becomes even: a book that is
+whole is the one after that command. Orders are looked up by id in the writer only.
 """
 
 from __future__ import annotations

@@ -3,12 +3,15 @@
 import copy
 import subprocess
 import sys
+from threading import Thread
 
 import numpy as np
 import pytest
+from numba import njit
 
 from engines.errors import BrokenInvariant, CapacityError, LayoutError
-from engines.matching.ladder_layout import PAGES_MAX, bytes_needed
+from engines.intrinsics import load_acquire
+from engines.matching.ladder_layout import HEADER, PAGES_MAX, bytes_needed
 from engines.matching.price_ladder import PriceLadder
 from engines.messages import (
     COMMAND,
@@ -22,6 +25,7 @@ from engines.messages import (
 )
 
 PRICE_MAX = 2**31 - 1
+SEQUENCE_WORD = HEADER.fields["last_sequence"][1] // 8
 
 
 def orders_at(prices, side=Side.BUY, first_id=1, symbol=0):
@@ -146,6 +150,37 @@ def test_a_symbol_has_an_even_version_that_grows_with_each_command(ladder_type):
     ladder = ladder_type(orders=10, symbols=3)
     submitted(ladder, orders_at([5, 6, 7], symbol=1))
     assert ladder._sections.books["version"].tolist() == [0, 6, 0]
+
+
+def test_a_whole_book_is_the_one_after_the_last_sequence(ladder_type):
+    """Beside a writer: a version that is even and stays so goes with the sequence of its command.
+
+    Where the sequence was written after the version, this saw a book ahead of it in every run: a
+    writer killed there would have had its last command carried out twice.
+    """
+    commands = orders_at(np.full(200_000, 100))
+    commands["order_id"] = 1  # all but the first are rejected, and turn the version
+    ladder, events = ladder_type(orders=10), np.zeros(2 * len(commands), EVENT)
+    submitted(ladder, commands[:1])
+    places, seen = ladder._places, np.zeros(2, np.int64)
+    look_beside(places.books, places.header, SEQUENCE_WORD, 10, seen)  # compiled now
+    writer = Thread(target=lambda: ladder.submit(commands[1:], events))
+    writer.start()
+    while writer.is_alive():
+        look_beside(places.books, places.header, SEQUENCE_WORD, 100_000, seen)
+    writer.join()
+    assert seen[0] > 0 and seen[1] == 0
+
+
+@njit(nogil=True)
+def look_beside(books, header, sequence_word, looks, seen):
+    """Count looks at a book that stood still, and those whose sequence was not its command's."""
+    for _ in range(looks):
+        version = load_acquire(books, 0)
+        sequence = load_acquire(header, sequence_word)
+        if version & 1 == 0 and load_acquire(books, 0) == version:
+            seen[0] += 1
+            seen[1] += version != 2 * sequence
 
 
 @pytest.mark.parametrize(

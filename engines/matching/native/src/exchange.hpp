@@ -275,6 +275,7 @@ XLAB_FAR inline void govern(const Places& s, Told& out) {
     if (exchange::is_for_all(command)) {
         turn_version(*s.header);
         exchange::govern_all(s, out);
+        s.header->last_sequence = command.sequence;
         turn_version(*s.header);
         return;
     }
@@ -283,6 +284,7 @@ XLAB_FAR inline void govern(const Places& s, Told& out) {
     Book& book = book_at(s, symbol);
     turn_version(book);
     exchange::govern_one(s, out, symbol);
+    s.header->last_sequence = command.sequence;
     turn_version(book);
 }
 

@@ -41,6 +41,8 @@ XLAB_INLINE void step(const Places& s, Told& out) {
         book.attention ? lean::carry_out_alert(s, told, symbol) : carry_out(s, told);
         out.n = told.n;
     }
+    // While the version is odd: who finds the book whole also finds which command it is after.
+    s.header->last_sequence = c.sequence;
     set_version(book, version + 2);
 }
 
@@ -72,7 +74,7 @@ std::pair<std::int64_t, std::int64_t> run(const Places& places, const Command* c
         out.first = out.n;
         step(s, out);
         event_at(s, events, room, out.n - 1).kind |= LAST_BIT;
-        header.last_sequence = out.command->sequence;
+        header.last_sequence = out.command->sequence;  // of one that touched no book
         if constexpr (TIMED) ticks[taken] = read_ticks(clock) - start;
         ++taken;
     }
