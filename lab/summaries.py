@@ -73,7 +73,7 @@ def result_text(result: Result) -> str:
     state = "stable" if verdict.stable else f"not stable: {verdict.reason}; {verdict.remedy}"
     parts = [
         verdict.finding,
-        table(_used(head, rows), _used_rows(rows), right=()),
+        table(_used(head, rows), _used_rows(rows), right=()) if rows else "",
         _beside(result),
         f"{state}\n{result.machine.get('name', 'unknown machine')}",
         f"again   {result.command()}\nsaved   {result.path}",
