@@ -154,7 +154,7 @@ def allowed_imports(path: Path, house: set[str]) -> set[str]:
         room = [f"engines.{parts[1]}"] if len(parts) > 2 else []
         return of_package(house, *SHARED_BY_ROOMS, *room) | ({"engines"} & house)
     if parts[1] == "hardware":
-        return of_package(house, "engines.intrinsics", "lab.hardware")
+        return of_package(house, "engines.errors", "engines.intrinsics", "lab.hardware")
     if Path(parts[1]).stem in READERS_OF_RESULTS:
         return of_package(house, "lab", "engines.errors")
     return house

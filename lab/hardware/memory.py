@@ -1,23 +1,64 @@
-"""Buffers whose pages are there before the clock starts, and the memory that may be used.
+"""Memory for engines and measured loops: what stands behind it, where it lies, when it is there.
+
+>>> from lab.hardware.memory import Wanted, allocate
+>>> with allocate(Wanted(1 << 20, prefault="populate")) as buffer:
+...     buffer.array[:4] = 1
+...     buffer.differences()
+[]
 
 A page's first touch costs 2 to 4 µs in a virtual machine (EPYC Milan under KVM), as much as a
 hundred commands; an events buffer that was never touched halved an engine's speed. So a measured
 loop gets its buffers from here, once, and uses them again for every run.
+
+What cannot be had on any machine like this one (a node that is not there, a word that is none) is
+an ``InputError``. What this machine merely gives less of (no huge pages in the reserve, a limit on
+locked memory) is a line in ``notes``, and ``differences`` looks again, page by page.
+
+=============  =====================================================================
+``wanted``     what is asked for
+``buffer``     the mapping: made as asked, given back whole
+``placement``  the kernel's calls about memory nodes; a thread's policy
+``pages``      what is found, page by page; ``comparing`` holds it against what was asked
+``reserve``    huge pages set aside
+``capacity``   how much memory there is and may be used
+=============  =====================================================================
 """
 
 from __future__ import annotations
 
-import ctypes
-import mmap
-import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from lab.hardware.sysfs import Tree
+from lab.hardware.buffer import Buffer, allocate, attached
+from lab.hardware.capacity import available_bytes, left_bytes, limit_bytes, memory_bytes, own_bytes
+from lab.hardware.pages import Found
+from lab.hardware.placement import resident
+from lab.hardware.wanted import ADVICE, BACKINGS, LOCKS, PAGES, PLACEMENTS, PREFAULTS, Wanted
 
-_POPULATE = getattr(mmap, "MAP_POPULATE", 0)
+__all__ = [
+    "ADVICE",
+    "BACKINGS",
+    "LOCKS",
+    "PAGES",
+    "PLACEMENTS",
+    "PREFAULTS",
+    "Buffer",
+    "Found",
+    "Wanted",
+    "allocate",
+    "attached",
+    "available_bytes",
+    "left_bytes",
+    "limit_bytes",
+    "memory_bytes",
+    "own_bytes",
+    "prefaulted",
+    "prefaulted_array",
+    "small_pages",
+    "touched_pages",
+]
 
 
 def prefaulted(nbytes: int, huge: bool = False) -> np.ndarray:
@@ -35,18 +76,8 @@ def prefaulted(nbytes: int, huge: bool = False) -> np.ndarray:
     ndarray of uint8, shape (nbytes,)
         Page-aligned and writable. It lives as long as a view of it.
     """
-    if nbytes < 1:
-        raise ValueError(f"{nbytes} bytes is no buffer; ask for 1 or more")
-    if huge and hasattr(mmap, "MADV_HUGEPAGE"):
-        memory = mmap.mmap(-1, nbytes)
-        memory.madvise(mmap.MADV_HUGEPAGE)
-    elif _POPULATE:
-        memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _POPULATE)
-    else:
-        memory = mmap.mmap(-1, nbytes)
-    buffer = np.frombuffer(memory, np.uint8)
-    buffer[:: mmap.PAGESIZE] = 0  # a write, since reading would map the shared zero page
-    return buffer
+    size = "transparent" if huge else "default"
+    return allocate(Wanted(nbytes, pages=size, prefault="populate")).array
 
 
 def prefaulted_array(count: int, dtype: DTypeLike) -> np.ndarray[Any, Any]:
@@ -60,10 +91,7 @@ def small_pages(nbytes: int) -> np.ndarray:
 
     For counting what is touched: a huge page is there whole when one byte of it is.
     """
-    memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_NOHUGEPAGE"):
-        memory.madvise(mmap.MADV_NOHUGEPAGE)
-    return np.frombuffer(memory, np.uint8)
+    return allocate(Wanted(nbytes, pages="small")).array
 
 
 def touched_pages(buffer: np.ndarray) -> np.ndarray:
@@ -74,40 +102,4 @@ def touched_pages(buffer: np.ndarray) -> np.ndarray:
     OSError
         The kernel does not say.
     """
-    pages = np.zeros(-(-buffer.nbytes // mmap.PAGESIZE), np.uint8)
-    library = ctypes.CDLL(None, use_errno=True)
-    place = ctypes.c_void_p(buffer.ctypes.data)
-    told = ctypes.c_void_p(pages.ctypes.data)
-    if library.mincore(place, ctypes.c_size_t(buffer.nbytes), told):
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return (pages & 1).astype(bool)
-
-
-def own_bytes(tree: Tree) -> int | None:
-    """Return how much memory this process has for itself (RssAnon), or None."""
-    words = tree.fields("/proc/self/status").get("RssAnon", "").split()
-    return int(words[0]) * 1024 if words and words[0].isdigit() else None
-
-
-def memory_bytes(tree: Tree) -> int | None:
-    """Return the machine's memory, or None where that is not shown."""
-    return _meminfo(tree, "MemTotal")
-
-
-def available_bytes(tree: Tree) -> int | None:
-    """Return the memory that can be had without swapping, or None where that is not shown."""
-    return _meminfo(tree, "MemAvailable")
-
-
-def limit_bytes(tree: Tree) -> int | None:
-    """Return the smallest memory limit of the control groups above this process, or None."""
-    texts = tree.control_group("memory", "memory.max", "memory.limit_in_bytes")
-    limits = [int(text) for text in texts if text.isdigit()]
-    # Version 1 says "no limit" with the largest multiple of a page below 2^63.
-    return min((limit for limit in limits if limit < 2**62), default=None)
-
-
-def _meminfo(tree: Tree, key: str) -> int | None:
-    """Return one line of /proc/meminfo in bytes."""
-    words = tree.fields("/proc/meminfo").get(key, "").split()
-    return int(words[0]) * 1024 if words and words[0].isdigit() else None
+    return resident(buffer.ctypes.data, buffer.nbytes)

@@ -1,0 +1,59 @@
+"""How much memory there is, how much of it may be used, and how much a process has."""
+
+from __future__ import annotations
+
+from lab.hardware.sysfs import Tree
+
+
+def own_bytes(tree: Tree) -> int | None:
+    """Return how much memory this process has for itself (RssAnon), or None."""
+    words = tree.fields("/proc/self/status").get("RssAnon", "").split()
+    return int(words[0]) * 1024 if words and words[0].isdigit() else None
+
+
+def memory_bytes(tree: Tree) -> int | None:
+    """Return the machine's memory, or None where that is not shown."""
+    return _meminfo(tree, "MemTotal")
+
+
+def available_bytes(tree: Tree) -> int | None:
+    """Return the memory that can be had without swapping, or None where that is not shown."""
+    return _meminfo(tree, "MemAvailable")
+
+
+def limit_bytes(tree: Tree) -> int | None:
+    """Return the smallest memory limit of the control groups above this process, or None."""
+    texts = tree.control_group("memory", "memory.max", "memory.limit_in_bytes")
+    limits = [int(text) for text in texts if text.isdigit()]
+    # Version 1 says "no limit" with the largest multiple of a page below 2^63.
+    return min((limit for limit in limits if limit < 2**62), default=None)
+
+
+def left_bytes(tree: Tree) -> int | None:
+    """Return what a process may still take: the machine's, or its control group's if less."""
+    limit = limit_bytes(tree)
+    used = tree.control_group("memory", "memory.current", "memory.usage_in_bytes")
+    of_group = None
+    if limit is not None and used and used[0].isdigit():
+        of_group = max(0, limit - int(used[0]))
+    told = [size for size in (available_bytes(tree), of_group) if size is not None]
+    return min(told, default=None)
+
+
+def lockable_bytes(tree: Tree) -> int | None:
+    """Return how much more this process may lock, None for no limit (root) or where not told."""
+    import resource
+
+    if int(tree.fields("/proc/self/status").get("CapEff", "0"), 16) >> 14 & 1:  # CAP_IPC_LOCK
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    if limit == resource.RLIM_INFINITY:
+        return None
+    words = tree.fields("/proc/self/status").get("VmLck", "0 kB").split()
+    return max(0, limit - int(words[0]) * 1024)
+
+
+def _meminfo(tree: Tree, key: str) -> int | None:
+    """Return one line of /proc/meminfo in bytes."""
+    words = tree.fields("/proc/meminfo").get(key, "").split()
+    return int(words[0]) * 1024 if words and words[0].isdigit() else None
