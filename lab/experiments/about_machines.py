@@ -16,4 +16,15 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
             "full": dict(independent=True, rounds=4, seconds=1.0),
         },
     ),
+    Experiment(
+        "memory_latency",
+        "How long does a load take as the memory it goes through grows?",
+        "loads that wait for each other through ever more memory, in three orders of lines",
+        "",
+        "lab.experiments.memory_latency:memory_latency",
+        {
+            "smoke": dict(largest=2, rounds=1, seconds=0.02),
+            "full": dict(steps=2, independent=True, rounds=3, seconds=8.0, core=-2),
+        },
+    ),
 )

@@ -1,0 +1,93 @@
+"""How long does a load take as the memory it goes through grows?
+
+Loads that wait for each other, through ever more memory: as long as it fits a cache a load costs
+what that cache costs, and the curve is a staircase. The order of the lines decides how much of it
+is for looking up pages: at random through 4 KiB pages, at random through huge ones, and page by
+page, where 64 loads share a look-up.
+
+Beside it lmbench's lat_mem_rd, where it is installed: with ``-t`` and a stride of a line each of
+its loads is of another page, so it is held against loads in that very order. Without ``-t`` its
+loads are of neighbouring lines, which machines foresee: that says nothing of memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from lab.experiments.machine_parameters import (
+    Core,
+    Independent,
+    Rounds,
+    Seconds,
+    Seed,
+    Smallest,
+    StopEarly,
+)
+from lab.experiments.parameters import Control
+
+if TYPE_CHECKING:
+    from lab.measure.bench import Bench
+
+_START_S = 1.5  # to start a process, two of which load side by side
+_SET_UP_S = 2.2e-9  # a byte of the largest size, for all cycles of all rivals
+_TURN_S = 0.06, 7.5e-9  # for the small sizes, and a byte of the largest
+_LAT_MEM_RD_S = 10.0, 4e-8
+
+Largest = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=8192,
+        description="The most memory to go through; never more than leaves three quarters of "
+        "what is free to others.",
+    ),
+    Control(unit="MiB", scale="log", group="Memory"),
+]
+Steps = Annotated[
+    int,
+    Field(ge=1, le=4, description="Sizes between one and twice as much."),
+    Control(unit="sizes", group="Memory"),
+]
+
+
+def memory_latency(
+    bench: Bench,
+    *,
+    largest: Largest = 256,
+    steps: Steps = 1,
+    independent: Independent = False,
+    rounds: Rounds = 2,
+    stop_early: StopEarly = False,
+    smallest: Smallest = 2.0,
+    seconds: Seconds = 2.0,
+    core: Core = -1,
+    seed: Seed = 1,
+) -> None:
+    """Measure a load's time by size of the memory, in three orders of lines."""
+    from lab.experiments.memory_latency_asked import Asked
+
+    asked = Asked(bench, largest, steps, independent)
+    bench.compare(
+        asked.tasks(seed, seconds),
+        case=asked.main_case,
+        rounds=rounds,
+        core=core,
+        seed=seed,
+        smallest=smallest / 100,
+        early=stop_early,
+    )
+    asked.say_what_was_found()
+
+
+def estimate_seconds(parameters: Mapping[str, Any]) -> float:
+    """Return about how long a run takes."""
+    nbytes = parameters["largest"] * 2**20
+    rivals = 4 if parameters["independent"] else 3
+    turn_s = rivals / 3 * parameters["steps"] * (_TURN_S[0] + _TURN_S[1] * nbytes)
+    process_s = _START_S + rivals / 3 * _SET_UP_S * nbytes + max(parameters["seconds"], turn_s)
+    if parameters["independent"]:
+        process_s += max(parameters["seconds"], _LAT_MEM_RD_S[0] + _LAT_MEM_RD_S[1] * nbytes)
+    return 0.5 + 2 * parameters["rounds"] * process_s

@@ -1,0 +1,234 @@
+"""What the latency of memory is asked of, and what is said of the answers."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import shutil
+from collections.abc import Mapping
+from glob import glob
+
+from lab.experiments.memory_latency_task import digest_of_sizes
+from lab.hardware.memory import left_bytes
+from lab.hardware.sysfs import Tree
+from lab.hardware.topology import Topology, read
+from lab.measure.bench import Bench
+from lab.measure.process import Task
+from lab.measure.tally import comparisons_of, measurements_of
+from lab.units import bytes_text, duration, share
+
+_SMALL = bytes_text(mmap.PAGESIZE)
+RANDOM, HUGE = f"random, {_SMALL} pages", "random, huge pages"
+PAGE_BY_PAGE = f"page by page, {_SMALL} pages"
+OURS, THEIRS = "another page each load", "another page each load, lat_mem_rd"
+_TASKS = "lab.experiments.memory_latency_task"
+_SMALLEST_BYTES = max(4096, mmap.PAGESIZE)
+_CACHE_BYTES = 2**25  # where the kernel shows no caches
+_PROCESSES = 2  # of each kind at the same time
+_SPARE = 1.25  # cycles of the smaller sizes, and the orders
+_PLACES = "/usr/lib/lmbench/bin/*/lat_mem_rd", "/usr/lib/lmbench/bin/lat_mem_rd"
+# What it would otherwise find out anew for each size, in three seconds: the clock's least time
+# (µs), and what a timing and a turn of its loop cost, which do not show in 100,000 µs.
+_KNOWN = "ENOUGH=10000", "TIMING_O=0", "LOOP_O=0"
+AGREEMENT = 0.15
+_COMPARED = 2**14, 2**18, 2**20, 2**23, 2**26, 2**28
+_HUGE_LEAST = 0.5  # of the memory, to be called huge pages
+
+
+def sizes_of(largest_bytes: int, steps: int) -> list[int]:
+    """Return sizes from 4 KiB on, ``steps`` from one power of two to the next, in whole pages.
+
+    Examples
+    --------
+    >>> sizes_of(2**15, 2)
+    [4096, 8192, 12288, 16384, 24576, 32768]
+    """
+    found, nbytes = {largest_bytes}, float(_SMALLEST_BYTES)
+    while nbytes < largest_bytes:
+        for step in range(steps):  # evenly spaced between two powers of two, as lat_mem_rd's are
+            found.add(int(nbytes * (1 + step / steps)) // mmap.PAGESIZE * mmap.PAGESIZE)
+        nbytes *= 2
+    return sorted(size for size in found if size <= largest_bytes)
+
+
+def room_bytes(rivals: int) -> int | None:
+    """Return the power of two that each of a round's cycles may take: a quarter of what is free."""
+    left = left_bytes(Tree())
+    if left is None:
+        return None
+    each = left / 4 / _PROCESSES / rivals / _SPARE
+    return max(16 * _SMALLEST_BYTES, 1 << max(0, int(each).bit_length() - 1))
+
+
+def found_lat_mem_rd() -> str | None:
+    """Return lmbench's lat_mem_rd: on the path, or where Debian puts it."""
+    found = [shutil.which("lat_mem_rd"), *(path for place in _PLACES for path in glob(place))]
+    return next((path for path in found if path and os.access(path, os.X_OK)), None)
+
+
+class Asked:
+    """One run: the sizes, who goes through them, and what is found.
+
+    Parameters
+    ----------
+    bench
+        Measures.
+    largest
+        The most memory to go through, in MiB.
+    steps
+        Sizes from one power of two to the next.
+    independent
+        Whether lat_mem_rd is wanted beside it.
+    """
+
+    def __init__(self, bench: Bench, largest: int, steps: int, independent: bool) -> None:
+        self._bench = bench
+        self._machine = read()
+        self._program = found_lat_mem_rd() if independent else None
+        if independent and self._program is None:
+            bench.note(
+                "No independent program: lat_mem_rd is not installed; it is in the package lmbench "
+                "(Debian and Ubuntu: non-free or multiverse)."
+            )
+        self._rivals = {RANDOM: ["random", "small"], HUGE: ["random", "transparent"]}
+        self._rivals[PAGE_BY_PAGE] = ["page by page", "small"]
+        if self._program:
+            self._rivals[OURS] = ["another page each", "default"]
+        self._sizes = sizes_of(self._allowed(largest * 2**20), steps)
+        self.main_case = bytes_text(self._sizes[-1])
+        bench.facts["caches"] = self._machine.cache_rows()
+
+    def _allowed(self, wanted: int) -> int:
+        """Return what may be gone through; less than was wanted is noted."""
+        room = room_bytes(len(self._rivals))
+        if room is None or wanted <= room:
+            return wanted
+        self._bench.note(
+            f"{bytes_text(wanted)} were asked for; {bytes_text(room)} is the most that "
+            f"{_PROCESSES} processes with {len(self._rivals)} cycles each may go through here: a "
+            "quarter of the memory that is free is not exceeded. Free some, or widen the container."
+        )
+        return room
+
+    def tasks(self, seed: int, seconds: float) -> Mapping[str, Task]:
+        """Return who is measured: one process goes through all orders, another is lat_mem_rd."""
+        self._bench.expect(digest_of_sizes(self._sizes))
+        ours = {
+            "rivals": self._rivals,
+            "sizes": self._sizes,
+            "cache_bytes": largest_cache(self._machine) or _CACHE_BYTES,
+            "seed": seed,
+            "seconds": seconds,
+        }
+        tasks = {RANDOM: Task(f"{_TASKS}:loads", ours)}
+        if self._program:
+            megabytes = -(-self._sizes[-1] // 2**20)
+            options = ["-t", "-P", "1", "-W", "1", "-N", "1", str(megabytes), "64"]
+            words = ["/usr/bin/env", *_KNOWN, self._program, *options]
+            theirs = {"words": words, "sizes": self._sizes, "seconds": seconds}
+            tasks[THEIRS] = Task(f"{_TASKS}:lat_mem_rd", theirs)
+        return tasks
+
+    def say_what_was_found(self) -> None:
+        """Say how much was really in huge pages, what the steps are, and who agrees."""
+        self._leave_out_what_was_not_huge()
+        self._bench.note(
+            "Each load waits for the one before. A turn follows every cycle of lines for some "
+            "milliseconds, having brought into the caches what they keep of it; its time is the "
+            "median of 16 parts. The sum of the addresses met was right in every part."
+        )
+        found = {
+            (item.rival, int(item.at or 0)): item.median
+            for item in measurements_of(self._bench.runs, self._bench.expected)
+        }
+        by_size = {at: ns for (name, at), ns in found.items() if name == RANDOM}
+        steps = ", ".join(steps_in_words(by_size, self._machine))
+        self._bench.finding = f"A load takes {steps}{self._saving()}"
+        if self._program:
+            self._hold_against(found)
+
+    def _leave_out_what_was_not_huge(self) -> None:
+        """Note what part was in huge pages; numbers of small pages are not told as theirs."""
+        parts = [run.outcome["huge"][HUGE] for run in self._bench.runs if "huge" in run.outcome]
+        least = min(parts, default=0.0)
+        if least >= _HUGE_LEAST:
+            part = "all" if least == 1 else share(least)
+            self._bench.note(f"Huge pages: {part} of the memory asked for so was in 2 MiB pages.")
+            return
+        self._bench.note(
+            f"Huge pages: {share(least) if least else 'none'} of the memory was in them, so they "
+            "are left out; set /sys/kernel/mm/transparent_hugepage/enabled to madvise."
+        )
+        self._bench.runs = [run for run in self._bench.runs if run.rival != HUGE]
+
+    def _saving(self) -> str:
+        """Say what huge pages save where the most memory is gone through."""
+        compared = comparisons_of(self._bench.runs, self._bench.main_case, self._bench.look())
+        for item in compared:
+            if (item.rival, item.baseline, item.metric) == (HUGE, RANDOM, "load_latency"):
+                if item.clear and item.state == "faster":
+                    return f"; huge pages save {share(1 - 1 / item.ratio)} of the last"
+                if item.clear:
+                    return f"; with huge pages the last takes {share(1 / item.ratio - 1)} longer"
+                return "; what huge pages save of the last is not clear"
+        return ""
+
+    def _hold_against(self, found: Mapping[tuple[str, int], float]) -> None:
+        """Say how far lat_mem_rd's figures are from ours, and fail where that is too far."""
+        pairs = [
+            (at, found[OURS, at], found[THEIRS, at]) for at in _COMPARED if (OURS, at) in found
+        ]
+        apart = {at: ours / theirs - 1 for at, ours, theirs in pairs}
+        told = ", ".join(
+            f"{bytes_text(at)} {duration(ours)} beside {duration(theirs)} ({apart[at]:+.1%})"
+            for at, ours, theirs in pairs
+        )
+        self._bench.note(f"Beside lat_mem_rd -t, stride 64, loads in the same order: {told}.")
+        far = [at for at in apart if abs(apart[at]) > AGREEMENT]
+        if not far:
+            most = max(map(abs, apart.values()), default=0.0)
+            self._bench.finding += f"; lat_mem_rd agrees within {most:.0%} at {len(pairs)} sizes"
+        for at in far:
+            self._bench.failures.append(
+                f"at {bytes_text(at)} lat_mem_rd and the lab are {abs(apart[at]):.0%} apart, "
+                f"{AGREEMENT:.0%} are allowed; measure on a quiet machine with core -2"
+            )
+
+
+def largest_cache(machine: Topology) -> int:
+    """Return the size of the largest cache, 0 where none is shown."""
+    return max((cache.size_bytes for cache in machine.caches), default=0)
+
+
+def steps_in_words(found: Mapping[int, float], machine: Topology) -> list[str]:
+    """Return what a load takes from each cache and from memory.
+
+    Parameters
+    ----------
+    found
+        Nanoseconds by bytes gone through.
+    machine
+        Its caches; of each, the largest size tells that is no more than half of it, since a cache
+        is shared with the rest of the program and, beyond the first, not as a whole to be had.
+    """
+    words, below = [], 0
+    for level, nbytes in sorted(_data_caches(machine).items()):
+        within = [at for at in found if below < at <= nbytes // 2]
+        if within:
+            at = max(within)
+            words.append(f"{duration(found[at])} from L{level} ({bytes_text(at)})")
+        below = nbytes
+    largest = max(found)
+    if largest > below:
+        where = "memory" if below else "the most"
+        words.append(f"{duration(found[largest])} from {where} ({bytes_text(largest)})")
+    return words or [f"{duration(found[largest])} ({bytes_text(largest)})"]
+
+
+def _data_caches(machine: Topology) -> dict[int, int]:
+    """Return the largest cache of each level that holds data."""
+    found: dict[int, int] = {}
+    for cache in machine.caches:
+        if cache.type != "instruction":
+            found[cache.level] = max(found.get(cache.level, 0), cache.size_bytes)
+    return found
