@@ -6,6 +6,17 @@ from lab.experiments.experiment import Experiment
 
 ABOUT_MACHINES: tuple[Experiment, ...] = (
     Experiment(
+        "clock_cost",
+        "What does it cost to ask what time it is, and how fine is the answer?",
+        "every clock read back to back and after work, compiled and from Python",
+        "",
+        "lab.experiments.clock_cost:clock_cost",
+        {
+            "smoke": dict(readings=400, batches=3, rounds=1, seconds=0.02),
+            "full": dict(independent=True, rounds=7, seconds=1.0, core=-2),
+        },
+    ),
+    Experiment(
         "core_to_core",
         "How long does a word take from one core to another?",
         "half a round trip between two pinned threads, by compare-and-swap and by a flag",
@@ -14,6 +25,17 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
         {
             "smoke": dict(most_cpus=4, trips=200, batches=5, rounds=1, seconds=0.02),
             "full": dict(independent=True, rounds=4, seconds=1.0),
+        },
+    ),
+    Experiment(
+        "jitter",
+        "What does the machine take from a core that never rests?",
+        "gaps in a pinned loop that only reads the clock, on each CPU in turn",
+        "",
+        "lab.experiments.jitter:jitter",
+        {
+            "smoke": dict(slice_ms=10.0, most_cpus=2, rounds=1, seconds=0.03),
+            "full": dict(slice_ms=100.0, most_cpus=16, rounds=4, seconds=3.0),
         },
     ),
     Experiment(

@@ -1,0 +1,88 @@
+"""What does the machine take from a core that never rests?
+
+A process is pinned to each CPU in turn and does nothing but read the clock. Where two readings lie
+further apart than they should, somebody else had the core: that is a gap. An engine on that core
+would have stood still as long. No tool is asked what might disturb; it is seen. What the kernel
+counted meanwhile (interrupts, steal, switches) stands in the notes as the likely cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from lab.experiments.machine_parameters import Rounds, Seconds, Seed
+from lab.experiments.parameters import Control
+
+if TYPE_CHECKING:
+    from lab.measure.bench import Bench
+
+_START_S = 0.7  # of a process, its kernels loaded from the cache
+
+SliceMs = Annotated[
+    float,
+    Field(ge=1, le=10_000, description="How long a turn spins: two take turns between slices."),
+    Control(unit="ms", scale="log", group="Work"),
+]
+LeastGap = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1e9,
+        description="The shortest gap that counts; 0: ten times what two readings lie apart.",
+    ),
+    Control(unit="ns", group="Work"),
+]
+MostCpus = Annotated[
+    int,
+    Field(ge=1, le=1024, description="CPUs to spin on, at most; of more, some spread evenly."),
+    Control(unit="CPUs", scale="log", group="Machine"),
+]
+
+
+def jitter(
+    bench: Bench,
+    *,
+    slice_ms: SliceMs = 50.0,
+    least_gap: LeastGap = 0.0,
+    most_cpus: MostCpus = 8,
+    rounds: Rounds = 3,
+    seconds: Seconds = 0.5,
+    seed: Seed = 1,
+) -> None:
+    """Spin on each CPU in turn, and note what was taken from it."""
+    from lab.experiments.jitter_found import chosen_cpus, say_what_was_found
+    from lab.experiments.jitter_task import RIGHT
+    from lab.hardware.clock import calibrate
+    from lab.hardware.gaps import FLOORS
+    from lab.measure.process import Task
+
+    floor_ns = calibrate().floor_ns
+    threshold_ns = least_gap or FLOORS * floor_ns
+    bench.expect(RIGHT)
+    bench.note(
+        f"A gap is a step of {threshold_ns:.0f} ns or more between two readings of the clock, "
+        f"which lie {floor_ns:g} ns apart when nothing comes between. Slices of {slice_ms:g} ms; "
+        "only one process spins at a time, so the CPUs do not disturb each other."
+    )
+    tasks = {
+        f"CPU {cpu}": Task(
+            "lab.experiments.jitter_task:gaps",
+            {"cpu": cpu, "slice_ms": slice_ms, "threshold_ns": threshold_ns, "seconds": seconds},
+        )
+        for cpu in chosen_cpus(bench, most_cpus)
+    }
+    bench.compare(tasks, case="spinning", rounds=rounds, core=-1, seed=seed)
+    say_what_was_found(bench)
+
+
+def estimate_seconds(parameters: Mapping[str, Any]) -> float:
+    """Return about how long a run takes."""
+    from lab.hardware.affinity import allowed_cpus
+
+    cpus = min(parameters["most_cpus"], len(allowed_cpus()))
+    slice_s = parameters["slice_ms"] / 1e3
+    process_s = _START_S + 1.5 * slice_s + max(parameters["seconds"], slice_s)
+    return 1.5 + 2 * parameters["rounds"] * cpus * process_s
