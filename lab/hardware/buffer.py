@@ -296,13 +296,13 @@ class Buffer:
         wanted = self.wanted
         if wanted.placement == "first touch" and wanted.nodes:
             cpus = frozenset().union(*(placement.cpus_of(node) for node in wanted.nodes))
-            _in_a_thread(self._fetch_here, cpus, FIRST_TOUCH)
+            in_a_thread(self._fetch_here, cpus, FIRST_TOUCH)
         elif wanted.backing == "file" and wanted.nodes:
             # The kernel's cache takes no notice of a mapping's policy, only of the thread's.
             self.notes.append(
                 "a file's pages are the kernel's cache: the placement is for those read in now"
             )
-            _in_a_thread(self._fetch_here, frozenset(), wanted.policy)
+            in_a_thread(self._fetch_here, frozenset(), wanted.policy)
         else:
             self._fetch_here()
 
@@ -469,7 +469,7 @@ def _is_in_memory(wanted: Wanted) -> bool:
     return bool(above) and kinds[above[0]] in ("tmpfs", "ramfs")
 
 
-def _in_a_thread(work: Callable[[], None], cpus: frozenset[int], policy: Policy) -> None:
+def in_a_thread(work: Callable[[], None], cpus: frozenset[int], policy: Policy) -> None:
     """Do something in a thread with its own policy, on CPUs of a node; what it raises is raised."""
     failures: list[BaseException] = []
 
