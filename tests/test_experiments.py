@@ -255,6 +255,8 @@ def test_a_timed_pass_that_does_other_work_is_seen(monkeypatch):
 
 def test_what_the_processor_counts_stands_beside_the_rate(monkeypatch):
     class Counting:
+        names, missing = ["cycles", "instructions"], {}
+
         def start(self):
             self.is_on = True
 

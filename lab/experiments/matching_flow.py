@@ -123,10 +123,12 @@ def say_what_is_timed(bench: Bench, batch: int) -> None:
 
 
 def say_what_is_counted(bench: Bench) -> None:
-    """Note why the processor counted nothing, if so."""
+    """Note why the processor did not count all, if so."""
     reasons = dict.fromkeys(_reasons(bench.runs))
     for reason in filter(None, reasons):
-        bench.note(f"No cycles, instructions or misses a command: {reason}.")
+        some = reason.startswith("not counted")
+        what = "Counted a command" if some else "No cycles, instructions or misses a command"
+        bench.note(f"{what}: {reason}.")
 
 
 def _reasons(runs: Iterable[Run]) -> list[str]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from engines.matching import IMPLEMENTATIONS, Clock, MatchingEngine
 from engines.messages import COMMAND, EVENT
-from lab.hardware.counters import Counters, open_counters
+from lab.hardware.counters import Counters, open_counters, what_is_missing
 from lab.hardware.memory import prefaulted_array
 from lab.measure.histogram import COUNTERS, Histogram
 from lab.measure.steady import is_warm
@@ -156,7 +156,7 @@ def throughput(
     -------
     dict
         ``readings``: commands per second of the median pass, and what the processor counted a
-        command; ``no_counters``: why it counted nothing, or ""; ``digests``: one a pass.
+        command; ``no_counters``: why it did not count all, or ""; ``digests``: one a pass.
     """
     passes = compiled_passes(say, preload, commands, engine, room, min(events, REUSED_EVENTS))
     say("warming")
@@ -173,8 +173,8 @@ def throughput(
         counted += [counts] if counts else []
         del book  # its memory is the next one's
     if counters is not None:
+        reason = what_is_missing(counters, counted[0] if counted else None)
         counters.close()
-        reason = "" if counted else "the counters were shared with others; run again alone"
     readings = [rate_reading(rates), *_per_command(counted, len(commands))]
     return {
         "readings": readings,
@@ -260,10 +260,11 @@ def _per_command(counted: list[dict[str, int]], commands: int) -> list[dict[str,
         {
             "metric": name,
             "unit": "per_command",
-            "value": float(np.median([counts[name] for counts in counted])) / commands,
-            "samples": len(counted),
+            "value": float(np.median(values)) / commands,
+            "samples": len(values),
         }
-        for name in (counted[0] if counted else ())
+        for name in dict.fromkeys(name for counts in counted for name in counts)
+        if (values := [counts[name] for counts in counted if name in counts])
     ]
 
 

@@ -1,9 +1,16 @@
 """The processor's own counters round a piece of work: cycles, instructions, misses.
 
+::
+
+    with counted() as count:
+        work()
+    count.values     {"cycles": …, "instructions": …, …}, None where nothing was counted
+    count.reason     why not, with the remedy
+
 Asked of the kernel by ``perf_event_open``, for this thread and its own code only, not for what the
-kernel does in its name. Many virtual machines have no such counters; then nothing is counted, and
-one line says why and what would help. Not for estimates: a count that the kernel had to share among
-too many users is thrown away, not scaled up.
+kernel does in its name. An event that the machine lacks is left out by name; many virtual machines
+have none, then nothing is counted, and one line says why and what would help. Not for estimates: a
+count that the kernel had to share among too many users is thrown away, not scaled up.
 """
 
 from __future__ import annotations
@@ -14,14 +21,34 @@ import fcntl
 import os
 import platform
 import struct
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 from lab.hardware.machine import hypervisor_name
 from lab.hardware.sysfs import Tree
 
-# Names as a result's metrics have them, and the kernel's numbers (PERF_COUNT_HW_…).
-EVENTS = {"cycles": 0, "instructions": 1, "cache_misses": 3, "branch_misses": 5}
+
+class Event(NamedTuple):
+    """What is counted: the kernel's type (PERF_TYPE_…), and its number in it."""
+
+    kind: int
+    number: int
+
+
+_HARDWARE, _CACHE = 0, 3
+_DATA_TLB_READ_MISS = 3 | 0 << 8 | 1 << 16
+# Names as a result's metrics have them. The first four go into one group, which counts all the time
+# or not at all: processors have four counters to give, some guests fewer.
+EVENTS = {
+    "cycles": Event(_HARDWARE, 0),
+    "instructions": Event(_HARDWARE, 1),
+    "cache_misses": Event(_HARDWARE, 3),
+    "branch_misses": Event(_HARDWARE, 5),
+    "tlb_misses": Event(_CACHE, _DATA_TLB_READ_MISS),
+}
+_GROUP_MAX = 4
 
 _CALL_NUMBERS = {"x86_64": 298, "amd64": 298, "aarch64": 241, "riscv64": 241}
 _ATTRIBUTE_BYTES = 64  # the first version of the structure: every kernel knows it
@@ -80,38 +107,117 @@ class LiveKernel:
         os.close(descriptor)
 
 
-class Counters:
-    """A group of counters that count together; made with ``open_counters``."""
+@dataclass
+class _Group:
+    """Counters that count together: the first leads."""
 
-    def __init__(self, kernel: Kernel, descriptors: Sequence[int]) -> None:
-        self._kernel, self._descriptors = kernel, list(descriptors)
-        self._times = (0, 0)
+    names: list[str] = field(default_factory=list)
+    descriptors: list[int] = field(default_factory=list)
+    times: tuple[int, int] = (0, 0)
+
+
+class Counters:
+    """Counters that are started and stopped together; made with ``open_counters``.
+
+    Attributes
+    ----------
+    missing
+        The events that are left out, and why.
+    """
+
+    def __init__(
+        self, kernel: Kernel, groups: Sequence[_Group], missing: Mapping[str, str]
+    ) -> None:
+        self._kernel, self._groups = kernel, list(groups)
+        self.missing = dict(missing)
+
+    @property
+    def names(self) -> list[str]:
+        """What is counted."""
+        return [name for group in self._groups for name in group.names]
 
     def start(self) -> None:
         """Count from nought."""
-        self._kernel.control(self._descriptors[0], _RESET)
-        self._kernel.control(self._descriptors[0], _ENABLE)
+        for request in (_RESET, _ENABLE):
+            for group in self._groups:
+                self._kernel.control(group.descriptors[0], request)
 
     def stop(self) -> dict[str, int] | None:
-        """Stop; return what was counted, None where the counters did not count all the time."""
-        leader = self._descriptors[0]
-        self._kernel.control(leader, _DISABLE)
-        words = struct.unpack(
-            f"{3 + len(EVENTS)}Q", self._kernel.read(leader, 8 * (3 + len(EVENTS)))
-        )
-        count, enabled, running = words[:3]
-        assert count == len(EVENTS)
-        spans = enabled - self._times[0], running - self._times[1]  # no reset touches these
-        self._times = enabled, running
+        """Stop; return what was counted all the time, None where nothing was."""
+        for group in self._groups:
+            self._kernel.control(group.descriptors[0], _DISABLE)
+        counts: dict[str, int] = {}
+        for group in self._groups:
+            counts |= self._read(group)
+        return counts or None
+
+    def _read(self, group: _Group) -> dict[str, int]:
+        """Return what one group counted; nothing where it did not count all the time."""
+        count = len(group.names)
+        answer = self._kernel.read(group.descriptors[0], 8 * (3 + count))
+        counters, enabled, running, *counts = struct.unpack(f"{3 + count}Q", answer)
+        assert counters == count
+        spans = enabled - group.times[0], running - group.times[1]  # no reset touches these
+        group.times = enabled, running
         if spans[0] <= 0 or spans[1] < spans[0]:
-            return None
-        return dict(zip(EVENTS, words[3:], strict=True))
+            return {}
+        return dict(zip(group.names, counts, strict=True))
 
     def close(self) -> None:
         """Give the counters back."""
-        for descriptor in self._descriptors:
-            self._kernel.close(descriptor)
-        self._descriptors = []
+        for group in self._groups:
+            for descriptor in group.descriptors:
+                self._kernel.close(descriptor)
+        self._groups = []
+
+
+@dataclass
+class Count:
+    """What ``counted`` gives: ``values`` and ``reason`` are there when its block is over.
+
+    Attributes
+    ----------
+    values
+        By name, what was counted; None where nothing was.
+    reason
+        Why nothing, or not all, was counted, in a line with its remedy; "" where all was.
+    """
+
+    values: dict[str, int] | None = None
+    reason: str = ""
+
+
+@contextmanager
+def counted(kernel: Kernel | None = None, tree: Tree | None = None) -> Iterator[Count]:
+    """Count what this thread does in the block; never fails for want of counters.
+
+    Parameters as of ``open_counters``.
+    """
+    counters, reason = open_counters(kernel, tree)
+    count = Count(None, reason)
+    if counters is None:
+        yield count
+        return
+    try:
+        counters.start()
+        try:
+            yield count
+        finally:
+            count.values = counters.stop()
+    finally:
+        count.reason = what_is_missing(counters, count.values)
+        counters.close()
+
+
+def what_is_missing(counters: Counters, values: Mapping[str, int] | None) -> str:
+    """Say in one line which events were not counted, and why; "" where all were."""
+    if values is None:
+        return "the counters were shared with others; run again alone"
+    shared = [name for name in counters.names if name not in values]
+    reasons = [f"{name} ({why})" for name, why in counters.missing.items()]
+    if shared:
+        reasons.append(f"{', '.join(shared)} (shared with others; run again alone)")
+    return f"not counted here: {', '.join(reasons)}" if reasons else ""
 
 
 def open_counters(
@@ -129,28 +235,49 @@ def open_counters(
     Returns
     -------
     counters, reason
-        The reason is a line with its remedy, "" where there are counters.
+        The reason is a line with its remedy, "" where there are counters. What one of them lacks
+        is in its ``missing``.
     """
     kernel, tree = kernel or LiveKernel(), tree or Tree()
-    descriptors: list[int] = []
-    try:
-        for number in EVENTS.values():
-            group = descriptors[0] if descriptors else -1
-            descriptors.append(kernel.open_event(_attribute(number, is_leader=group == -1), group))
-    except OSError as error:
-        for descriptor in descriptors:
-            kernel.close(descriptor)
-        return None, _reason(error, tree)
-    return Counters(kernel, descriptors), ""
+    groups: list[_Group] = []
+    missing: dict[str, str] = {}
+    refusal = None
+    for name, event in EVENTS.items():
+        try:
+            _open(kernel, groups, name, event)
+        except OSError as error:
+            refusal = error
+            missing[name] = errno.errorcode.get(error.errno or 0, str(error.errno))
+            if error.errno in (errno.EACCES, errno.EPERM, errno.ENOSYS):
+                break  # it is not about this event
+    if groups:
+        return Counters(kernel, groups, missing), ""
+    assert refusal is not None
+    return None, _reason(refusal, tree)
 
 
-def _attribute(number: int, is_leader: bool) -> bytes:
-    """Return a ``perf_event_attr`` that counts one hardware event in this thread's own code."""
+def _open(kernel: Kernel, groups: list[_Group], name: str, event: Event) -> None:
+    """Open one counter: in the last group if that has room and takes it, else in one of its own."""
+    if groups and len(groups[-1].names) < _GROUP_MAX:
+        try:
+            leader = groups[-1].descriptors[0]
+            groups[-1].descriptors.append(kernel.open_event(_attribute(event, False), leader))
+            groups[-1].names.append(name)
+            return
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # which says: not with the others
+                raise
+    descriptor = kernel.open_event(_attribute(event, is_leader=True), -1)
+    groups.append(_Group([name], [descriptor]))
+
+
+def _attribute(event: Event, is_leader: bool) -> bytes:
+    """Return a ``perf_event_attr`` that counts one event in this thread's own code."""
     flags = _EXCLUDE_KERNEL | _EXCLUDE_HYPERVISOR | (_DISABLED if is_leader else 0)
-    hardware, no_period, no_samples = 0, 0, 0
+    no_period, no_samples = 0, 0
     head = struct.pack(
         "=IIQQQQQ",
-        *(hardware, _ATTRIBUTE_BYTES, number, no_period, no_samples),
+        *(event.kind, _ATTRIBUTE_BYTES, event.number, no_period, no_samples),
         *(_TOTAL_TIMES | _GROUP, flags),
     )
     return head.ljust(_ATTRIBUTE_BYTES, b"\0")
