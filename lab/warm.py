@@ -52,8 +52,15 @@ def _flow(name: str = "balanced") -> Flow:
 
 def _warm_clock() -> None:
     from lab.hardware.clock import calibrate
+    from lab.hardware.clock_survey import survey
+    from lab.hardware.time_sources import time_sources, work_alone
 
     calibrate(milliseconds=20)
+    survey()
+    work_alone(2)
+    for source in time_sources():
+        if source.after_work is not None:
+            source.after_work(2)
 
 
 def _warm_chase() -> None:

@@ -51,15 +51,21 @@ def _perform(order: dict[str, Any], say: Talk) -> dict[str, Any]:
     task = getattr(import_module(module), name)
     arrays = {key: SharedArray.open(ticket).array for key, ticket in order["shared"].items()}
     say.begin()
-    wall_s, processor_s = time.perf_counter(), time.process_time()
+    wall_s, processor_s = time.perf_counter(), _processor_s()
     outcome: dict[str, Any] = task(say, **arrays, **order["arguments"])
     gc.unfreeze()  # extensions count what is left at the end
     ran_s = time.perf_counter() - wall_s - say.waited_s
     # Below one, something else ran on the task's CPU or it had to wait for a page.
-    outcome["cpu_share"] = (time.process_time() - processor_s) / ran_s
+    outcome["cpu_share"] = (_processor_s() - processor_s) / ran_s
     outcome["switches"] = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
     outcome["allowed_cpus"], outcome["ended_on_cpu"] = allowed_cpus(), current_cpu()
     return outcome
+
+
+def _processor_s() -> float:
+    """Return the seconds of processor that this process and its ended children have had."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def _take_standard_output() -> TextIO:
