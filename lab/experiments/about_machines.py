@@ -39,6 +39,23 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
         },
     ),
     Experiment(
+        "pinning",
+        "What does an engine's tail gain from a core of its own?",
+        "one engine, left to the kernel, pinned, disturbed by neighbours, in real time",
+        "",
+        "lab.experiments.pinning:pinning",
+        {
+            "smoke": dict(
+                messages=1_000,
+                live_orders=300,
+                placements=["free", "pinned", "neighbour"],
+                rounds=1,
+                seconds=0.02,
+            ),
+            "full": dict(messages=50_000, rounds=4, seconds=1.0),
+        },
+    ),
+    Experiment(
         "memory_latency",
         "How long does a load take as the memory it goes through grows?",
         "loads that wait for each other through ever more memory, in three orders of lines",
@@ -47,6 +64,19 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
         {
             "smoke": dict(largest=2, rounds=1, seconds=0.02),
             "full": dict(steps=2, independent=True, rounds=3, seconds=8.0, core=-2),
+        },
+    ),
+    Experiment(
+        "mmap_tuning",
+        "Which choice of memory shows in the tail of an engine that lives in it?",
+        "the same orders timed in a book that fills and then is full, in each kind of memory",
+        "",
+        "lab.experiments.mmap_tuning:mmap_tuning",
+        {
+            "smoke": dict(messages=1_000, live_orders=300, rounds=1, seconds=0.02),
+            "full": dict(
+                memories="all", messages=200_000, live_orders=100_000, rounds=4, seconds=4.0, core=-2
+            ),
         },
     ),
 )
