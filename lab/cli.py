@@ -112,6 +112,10 @@ def main() -> None:
     What people put in scripts holds: --json prints one JSON object; the exit code is 0 when all
     went well, 1 when a check failed, 2 for a wrong call, 130 when interrupted.
     """
+    from lab.hardware.settings import give_back_what_was_left
+
+    for line in give_back_what_was_left():
+        print(f"lab: {line}", file=sys.stderr)
 
 
 @main.command("open", short_help="Open JupyterLab on a notebook.")
@@ -192,15 +196,38 @@ def _engine(entry: Any) -> dict[str, Any]:
     type=click.Path(exists=True, file_okay=False),
     help="A folder that holds a machine's sys and proc.",
 )
+@click.option(
+    "--fix",
+    multiple=True,
+    metavar="TITLE",
+    help="Change what the doctor warns of under this title, or all; may be given again.",
+)
+@click.option("--undo", is_flag=True, help="Give back what --fix changed.")
+@click.option(
+    "--placement", is_flag=True, help="Check that memory lies where it is asked to, page by page."
+)
 @_json
-def probe(root: str, as_json: bool) -> None:
+def probe(root: str, fix: tuple[str, ...], undo: bool, placement: bool, as_json: bool) -> int:
     """Show the machine, and what limits a measurement on it.
+
+    Nothing is changed, unless --fix asks for it; each change is said, written down before it is
+    made, and given back by --undo.
 
     \b
     Example
       lab probe --json
       lab probe --root copy_of_another_machine
+      sudo lab probe --fix "frequency governor" --fix turbo
+      sudo lab probe --undo
     """
+    if sum((bool(fix), undo, placement)) > 1:
+        raise click.UsageError("--fix, --undo and --placement are three questions; ask one")
+    if fix or undo:
+        return _mend(root, fix, as_json)
+    if placement:
+        from lab.placement_check import main as check_placement
+
+        return check_placement(["--json"] if as_json else [])
     from lab.hardware.probe import probe as look
 
     seen = look(root)
@@ -210,6 +237,19 @@ def probe(root: str, as_json: bool) -> None:
         from lab.summaries import probe_text
 
         print(probe_text(seen))
+    return 0
+
+
+def _mend(root: str, titles: tuple[str, ...], as_json: bool) -> int:
+    """Change what is asked for, or give it back; leaves with 1 where something was refused."""
+    from lab.mending import mend, mended_text, undo, undone_text
+
+    outcome: dict[str, Any] = mend(titles, root) if titles else undo()
+    if as_json:
+        print_json(outcome)
+    else:
+        print(mended_text(outcome) if titles else undone_text(outcome))
+    return CHECK_FAILED if outcome.get("refused") or outcome.get("left") else 0
 
 
 def _run(

@@ -28,7 +28,6 @@ from lab.hardware.ledger import (
     ledgers,
     locked,
     new_path,
-    state_folder,
 )
 from lab.hardware.sysfs import Tree, parse_list
 
@@ -128,9 +127,21 @@ def give_back(kept: bool = True) -> list[GivenBack]:
         return [outcome for ledger in reversed(over) for outcome in _undo(ledger)]
 
 
-def left_behind() -> bool:
-    """Return whether a process was killed, and its guard too, before it gave back what it took."""
-    return any(ledger.is_over() for ledger in ledgers())
+def give_back_what_was_left() -> list[str]:
+    """Undo what a killed process left, whose guard was killed too; return a line for each file.
+
+    What each ``lab`` command asks first: microseconds where nothing was ever changed.
+    """
+    if not any(ledger.is_over() for ledger in ledgers()):
+        return []
+    try:
+        outcomes = give_back(kept=False)
+    except SettingRefused as error:
+        return [f"a killed run left settings of the system changed: {error}"]
+    return [
+        outcome.problem or f"{outcome.file} says {outcome.value} again: a killed run had changed it"
+        for outcome in outcomes
+    ]
 
 
 def holders() -> list[Ledger]:
@@ -353,8 +364,3 @@ def is_same(file: str, one: str, other: str) -> bool:
 def command(file: str, value: str) -> str:
     """Return the command with which a person makes a change."""
     return f"echo {value} | sudo tee {file}"
-
-
-def has_ledgers() -> bool:
-    """Return whether there may be any: what each ``lab`` command asks first, in microseconds."""
-    return state_folder().is_dir()

@@ -1,4 +1,4 @@
-"""Changes to the system are given back: after success, failure, Cancel and kill, by real processes."""
+"""Changes to the system are given back after success, failure, Cancel and kill: real processes."""
 
 from __future__ import annotations
 
@@ -226,7 +226,9 @@ class TestWrittenDown:
             keep({HUGE: 7}, root=tree)
         assert values(tree) == BEFORE
 
-    @pytest.mark.parametrize("file", ["/etc/passwd", "/sys/../etc/passwd", "proc/sys/vm/swappiness"])
+    @pytest.mark.parametrize(
+        "file", ["/etc/passwd", "/sys/../etc/passwd", "proc/sys/vm/swappiness"]
+    )
     def test_only_settings_of_the_kernel(self, tree: Path, file: str) -> None:
         with pytest.raises(ValueError, match="is no setting of the kernel"):
             keep({file: 1}, root=tree)
