@@ -31,15 +31,6 @@ TEMPLATE = "report_template.html"
 DATA_VERSION = 1
 
 
-# What stands in the text above needs not stand on a figure; the others' findings do.
-_TITLES = {
-    "throughput": "Commands a second",
-    "scaling": "Commands a second along an axis",
-    "load": "Response time over load",
-    "percentiles": "Service time by percentile",
-    "histogram": "How service times are distributed",
-}
-
 if TYPE_CHECKING:
     _SystemPath = Path
 else:
@@ -217,17 +208,12 @@ def _run(run: Result, index: int, runs: list[Result]) -> dict[str, Any]:
 
 def _figures(runs: list[Result]) -> list[_Figure]:
     """Return the figures that the first run has numbers for."""
-    draw = {
-        "throughput": plots.throughput,
-        "scaling": plots.scaling,
-        "load": plots.load,
-        "effects": plots.effects,
-        "by_turn": plots.by_turn,
-        "percentiles": plots.percentiles,
-        "histogram": plots.histogram,
-    }
+    # what stands in the text above needs not stand on a figure; the others' findings do
     return [
-        _Figure(plots.alt_text(runs, kind), _encoded(draw[kind](runs, title=_TITLES.get(kind))))
+        _Figure(
+            plots.alt_text(runs, kind),
+            _encoded(plots.drawn(runs, kind, title=plots.KINDS[kind].title)),
+        )
         for kind in plots.kinds(runs[0])
     ]
 

@@ -16,20 +16,11 @@ from lab.experiments.parameters import Parameter, controls_of
 from lab.measure import claims
 from lab.measure.result import Comparison, Measurement, Result
 from lab.measure.words import noise_text, times_text
+from lab.metrics import metric_named
 from lab.units import amount, quantity
 
 _AGAINST = "against baseline"
 _COMPARED = "rivals beside each other"
-_METRICS = {
-    "throughput": "commands a second",
-    "service_time": "service time of a command",
-    "memory": "memory a live order, levels included",
-    "speed_up": "times what one core does",
-    "cycles": "cycles a command",
-    "instructions": "instructions a command",
-    "cache_misses": "cache misses a command",
-    "branch_misses": "branch misses a command",
-}
 _QUANTILES = ("99", "99.9", "99.99", "max")
 _MACHINE = (
     "name",
@@ -181,7 +172,7 @@ def _of_metric(result: Result, metric: str, found: list[Measurement], mark: str)
     headings += [name if name == "max" else f"p{name}" for name in quantiles]
     headings += [_baseline_heading(result), "runs", "digest"]
     rows = [_row(result, item, quantiles, mark) for item in items]
-    caption = _METRICS.get(metric, metric.replace("_", " "))
+    caption = metric_named(metric).caption
     return Table(caption, headings, rows, names=2)
 
 

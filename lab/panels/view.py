@@ -21,21 +21,6 @@ HIGHEST = (90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99, 99.995, 99.999)
 SHARPNESS = 1.8  # the image is shown 650 pixels wide: two device pixels to each, and no more
 EARLIER_MOST = 5
 _OPENS_AT = 99.99
-_TITLES = {
-    "percentiles": "Percentiles",
-    "histogram": "Histogram",
-    "throughput": "Throughput",
-    "scaling": "Scaling",
-    "load": "Load",
-    "effects": "Comparisons",
-    "by_turn": "Turns",
-}
-_OF_RATES = {
-    "throughput": plots.throughput,
-    "scaling": plots.scaling,
-    "load": plots.load,
-    "by_turn": plots.by_turn,
-}
 
 
 class View:
@@ -96,7 +81,9 @@ class View:
 
     def _offer_kinds(self) -> None:
         """Have a tab for each kind of figure that the result has numbers for."""
-        titles = tuple(_TITLES[kind] for kind in plots.kinds(self.runs[0])) if self.runs else ()
+        titles = (
+            tuple(plots.KINDS[kind].tab for kind in plots.kinds(self.runs[0])) if self.runs else ()
+        )
         if self.tabs.titles != titles or len(self.tabs.children) != len(titles):
             self.tabs.children = [widgets.HTML() for _ in titles]
             self.tabs.titles = titles
@@ -129,13 +116,7 @@ class View:
         self.tabs.children[self.tabs.selected_index or 0].value = self._drawn[chosen]
 
     def _figure(self, kind: str, highest: float, case: str | None) -> str:
-        if kind in _OF_RATES:
-            figure = _OF_RATES[kind](self.runs, size=SIZE)
-        elif kind == "effects":
-            figure = plots.effects(self.runs, case=case, size=SIZE)
-        else:
-            draw = plots.percentiles if kind == "percentiles" else plots.histogram
-            figure = draw(self.runs, highest=highest, case=case, size=SIZE)
+        figure = plots.drawn(self.runs, kind, highest=highest, case=case, size=SIZE)
         return markup.figure(plots.to_png(figure, SHARPNESS), plots.alt_text(self.runs, kind, case))
 
 

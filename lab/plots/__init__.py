@@ -10,7 +10,14 @@ styles     one colour, dash and marker a rival, everywhere
 reading    what a figure reads from results: lines, words, what cannot be told
 labels     where to write so that nothing overlaps
 sheet      header, axes, and the way to SVG and PNG
+figures    every kind of figure of a result, in one table
+along      lines over an axis, both logarithmic, with names, values and grey lines
+rows       a dot with its interval a rival, on a log axis
 scaling    rates along an axis: a book's size, a count of cores
+staircase  what memory gives, over how much of it is gone through
+costs      what each way to do something costs
+matrix     from each CPU or node to each: a heat map
+gaps       what a machine takes from a core: gaps a second by their length
 flows      what order flows look like: prices and live orders, a column a flow
 across     rates over flows: a column a flow, a line an engine
 history    one experiment over time: a strip a rival, steps by name
@@ -27,13 +34,18 @@ depth      both sides of a book and one queue, in a few milliseconds
 """
 
 from lab.plots.alternative import alt_text
+from lab.plots.costs import costs
 from lab.plots.effects import effects
+from lab.plots.figures import KINDS, drawn
+from lab.plots.gaps import gaps
 from lab.plots.histogram import histogram
 from lab.plots.load import load
+from lab.plots.matrix import matrix
 from lab.plots.percentiles import percentiles
 from lab.plots.reading import kinds
 from lab.plots.scaling import scaling
 from lab.plots.sheet import FULL, HALF, to_png, to_svg
+from lab.plots.staircase import staircase
 from lab.plots.styles import STYLES, Style, style_of
 from lab.plots.throughput import throughput
 from lab.plots.turns import by_turn
@@ -41,16 +53,22 @@ from lab.plots.turns import by_turn
 __all__ = [
     "FULL",
     "HALF",
+    "KINDS",
     "STYLES",
     "Style",
     "alt_text",
     "by_turn",
+    "costs",
+    "drawn",
     "effects",
+    "gaps",
     "histogram",
     "kinds",
     "load",
+    "matrix",
     "percentiles",
     "scaling",
+    "staircase",
     "style_of",
     "throughput",
     "to_png",

@@ -6,20 +6,18 @@ from collections.abc import Sequence
 
 from lab.measure import claims
 from lab.measure.result import Result
-from lab.plots import reading, turns
+from lab.plots import costs, gaps, matrix, reading, staircase, turns
 from lab.plots.effects import in_words, shown
+from lab.plots.figures import KINDS
 from lab.units import duration, percentile, quantity
 
-_NAMES = {
-    "percentiles": "Percentile plot",
-    "histogram": "Histogram of times",
-    "throughput": "Commands a second",
-    "scaling": "Commands a second along an axis",
-    "load": "Response time over load",
-    "effects": "Rivals beside each other",
-    "by_turn": "A round turn by turn",
-}
 _READ_OUT = (50.0, 99.0, 99.9)
+_OF_MACHINE = {
+    "costs": costs.in_words,
+    "gaps": gaps.in_words,
+    "matrix": matrix.in_words,
+    "staircase": staircase.in_words,
+}
 
 
 def alt_text(
@@ -32,23 +30,42 @@ def alt_text(
     results
         What the figure shows.
     kind
-        ``"percentiles"``, ``"histogram"``, ``"throughput"``, ``"scaling"``, ``"load"``,
-        ``"effects"`` or ``"by_turn"``.
+        One of ``lab.plots.kinds(result)``.
     case
         What was measured; the whole run when None.
     """
     runs = reading.several(results)
     if kind in ("effects", "by_turn"):
         return _of_comparisons(runs[0], kind, case)
+    if not KINDS[kind].of_case:
+        return _of_run(runs, kind)
     case = case or reading.default_case(runs[0])
-    is_rate = kind in ("throughput", "scaling", "load")
     words = [
-        f"{_NAMES[kind]}. {reading.finding(runs[0]) if is_rate else reading.title(runs[0], case)}",
-        reading.about(runs[0], with_floor=not is_rate),
-        *(_loads(runs[0]) if kind == "load" else _rates(runs) if is_rate else _times(runs, case)),
-        *([] if is_rate else [reading.doubt(runs, case)]),
+        f"{KINDS[kind].name}. {reading.title(runs[0], case)}",
+        reading.about(runs[0]),
+        *_times(runs, case),
+        reading.doubt(runs, case),
         *reading.legend(runs),
     ]
+    return _joined(words)
+
+
+def _of_run(runs: Sequence[Result], kind: str) -> str:
+    """Return the words of a figure about a whole run: its finding, then its numbers."""
+    if kind in _OF_MACHINE:
+        told = _OF_MACHINE[kind](runs[0])
+    else:
+        told = _loads(runs[0]) if kind == "load" else _rates(runs)
+    words = [
+        f"{KINDS[kind].name}. {reading.finding(runs[0])}",
+        reading.about(runs[0], with_floor=False),
+        *told,
+        *reading.legend(runs),
+    ]
+    return _joined(words)
+
+
+def _joined(words: Sequence[str]) -> str:
     return ". ".join(text.rstrip(".") for text in words if text) + "."
 
 
@@ -59,8 +76,8 @@ def _of_comparisons(run: Result, kind: str, case: str | None) -> str:
         told = in_words(run, case)
     else:
         title, told = turns.finding(turns.chosen(run)), turns.in_words(run)
-    words = [f"{_NAMES[kind]}. {title}", reading.about(run, with_floor=False), *told]
-    return ". ".join(text.rstrip(".") for text in words if text) + "."
+    words = [f"{KINDS[kind].name}. {title}", reading.about(run, with_floor=False), *told]
+    return _joined(words)
 
 
 def _times(runs: Sequence[Result], case: str) -> list[str]:

@@ -73,4 +73,15 @@ def _header(runs: list[Result], measured: list[Measurement]) -> list[str]:
     return [about, words, " · ".join(doubts), *reading.legend(runs)]
 
 
+def in_words(result: Result) -> list[str]:
+    """Return the figure for those who cannot see it: each row with its interval."""
+    found = costs_of(result)
+    several = len({item.case for item in found}) > 1
+    return [
+        f"{item.rival}{f', {item.case}' if several else ''}: {duration(item.median)} "
+        f"({duration(item.low)} to {duration(item.high)})"
+        for item in found
+    ]
+
+
 _OF_COSTS = [metric for metric in METRICS.values() if metric.figure == "costs"]

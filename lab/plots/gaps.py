@@ -124,6 +124,18 @@ def _header(runs: Sequence[Result], rivals: Sequence[str]) -> list[str]:
     return [about, words, " · ".join([*few, *doubts]), *reading.legend(runs)]
 
 
+def in_words(result: Result) -> list[str]:
+    """Return the figure for those who cannot see it: each CPU's rate, usual and longest gap."""
+    said = []
+    for rival in shown(result):
+        item = _timed(result, rival)[0]
+        said.append(
+            f"{rival}: {amount(rate_of(result, rival))} gaps a second, half of them longer than "
+            f"{duration(item.median)}, the longest {duration(longest(result, rival))}"
+        )
+    return said
+
+
 def _decades(low: float, high: float, most: int) -> list[float]:
     return [tick for tick in round_ticks(low, high, 9)]
 

@@ -67,6 +67,7 @@ def _drawn(
     title: str | None,
 ) -> Figure:
     lines = reading.lines(runs, case)
+    metric, words = reading.timed_metric(runs[0], case), reading.in_words(runs[0], case)
     sheet = Sheet(size, title or reading.title(runs[0], case), reading.header(runs, case))
     outlines = [_outline(line, reading.step_ns(runs[0]), highest) for line in lines]
     left, right = _range([x for x, _ in outlines])
@@ -79,8 +80,8 @@ def _drawn(
         20 * sheet.scale,
         (left, right),
         (bottom, top),
-        f"service time of {reading.one_of(case)} (a step is a tenth of a decade)",
-        ("share of commands",),
+        f"{words.measure} of {reading.one_of(case, metric)} (a step is a tenth of a decade)",
+        (f"share of {words.of}s",),
     )
     decades = range(math.ceil(left), math.floor(right) + 1)
     axes.set_xticks(list(decades), [duration(10.0**decade) for decade in decades])

@@ -8,7 +8,6 @@ noise would look like a distance.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +18,7 @@ from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 
 from lab.measure.result import Measurement, Result
-from lab.metrics import METRICS, metric_named
+from lab.metrics import metric_named
 from lab.plots import reading
 from lab.plots.along import round_ticks
 from lab.plots.labels import shortened, text_size
@@ -27,12 +26,12 @@ from lab.plots.sheet import FULL, Sheet, own_settings
 from lab.plots.styles import GREY_SHEET, INK, SOFT_INK, style_of
 from lab.units import quantity
 
-PAIR = re.compile(r"(CPU|node) (\d+) (↔|→) \1 (\d+)")
 PANELS_MOST = 4
 _CELL = (66.0, 34.0)  # points: the most that a cell is wide and high on a full sheet
 _SQUARE_FROM = 6  # places: from here on cells are square
 _LINES_MOST = 24  # places: beyond, lines between cells would be all that is seen
 _SPAN_LEAST = math.log10(1.5)
+_PAIRS_TOLD = 10
 _BAR = 9.0  # points: how wide the legend of colours is
 
 
@@ -125,21 +124,20 @@ def grids_of(result: Result) -> list[Grid]:
 def _paired(result: Result) -> list[Measurement]:
     """Return what was measured from one place to another."""
     return [
-        item for item in result.measurements if PAIR.fullmatch(item.case) and item.metric in METRICS
+        item
+        for item in result.measurements
+        if metric_named(item.metric).figure in ("matrix", "staircase")
+        and reading.PAIR.fullmatch(item.case)
     ]
 
 
 def _panel_name(item: Measurement, rival: str) -> str:
-    """Name a panel by its rival, where that is not what its rows say."""
-    return (
-        rival
-        if rival and not PAIR.match(f"{rival} ↔") and "node" not in rival
-        else (metric_named(item.metric).caption)
-    )
+    """Name a panel by its rival, where that is not what its rows say: the cores of a node."""
+    return rival if rival and "node" not in rival else metric_named(item.metric).caption
 
 
 def _grid(items: Sequence[Measurement], name: str, rival: str) -> Grid:
-    pairs = [PAIR.fullmatch(item.case) for item in items]
+    pairs = [reading.PAIR.fullmatch(item.case) for item in items]
     ends = [(int(pair[2]), int(pair[4])) for pair in pairs if pair]
     places = sorted({place for pair in ends for place in pair})
     values = np.full((len(places), len(places)), np.nan)
@@ -423,3 +421,31 @@ def _draw_legend(sheet: Sheet, grid: Grid, left: float, top: float, high: float)
             SOFT_INK,
             side="left",
         )
+
+
+def in_words(result: Result) -> list[str]:
+    """Return the figure for those who cannot see it: every pair of a few, else the ends."""
+    said = []
+    for grid in grids_of(result):
+        found = _pairs_of(grid)
+        found.sort()
+        if len(found) > _PAIRS_TOLD:
+            found = [found[0], found[len(found) // 2], found[-1]]
+        arrow = "and" if grid.is_mirrored else "to"
+        told = [
+            f"{grid.word} {row} {arrow} {column} {quantity(value, grid.unit)}"
+            for value, row, column in found
+        ]
+        is_cut = len(_pairs_of(grid)) > len(found)
+        words = "the lowest, the middle and the highest: " if is_cut else ""
+        said.append(f"{grid.name}: {words}{', '.join(told)}")
+    return said
+
+
+def _pairs_of(grid: Grid) -> list[tuple[float, int, int]]:
+    """Return a panel's values with their places, each pair once where it is mirrored."""
+    return [
+        (float(grid.values[row, column]), grid.places[row], grid.places[column])
+        for row, column in np.argwhere(~np.isnan(grid.values))
+        if row <= column or not grid.is_mirrored
+    ]

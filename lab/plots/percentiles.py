@@ -69,6 +69,8 @@ def _drawn(
     title: str | None,
 ) -> Figure:
     lines = reading.lines(runs, case)
+    metric, words = reading.timed_metric(runs[0], case), reading.in_words(runs[0], case)
+    measured = "time" if reading.is_loaded(runs[0]) else words.measure
     sheet = Sheet(size, title or reading.title(runs[0], case), reading.header(runs, case))
     curves = [(nines(p), np.log10(values)) for p, values in (line.curve(highest) for line in lines)]
     low, high = _range(curves)
@@ -82,8 +84,8 @@ def _drawn(
         right,
         (0.0, end * 1.015),
         (low, high),
-        "percentile of commands (nines axis)",
-        (f"{_measured(runs[0])} of {reading.one_of(case)}", _measured(runs[0])),
+        f"percentile of {words.of}s (nines axis)",
+        (f"{measured} of {reading.one_of(case, metric)}", measured),
     )
     axes.set_xticks([float(nines(tick)) for tick in ticks], [percentile(tick) for tick in ticks])
     shown = decades[:: 2 if len(decades) * sheet.letters("tick") * 2 > sheet.room_high else 1]
@@ -94,10 +96,6 @@ def _drawn(
         _draw_line(axes, sheet, line, x, y)
     _label(axes, sheet, lines, names, curves, highest)
     return sheet.figure
-
-
-def _measured(result: Result) -> str:
-    return "time" if reading.is_loaded(result) else "service time"
 
 
 def nines(percent: float | np.ndarray) -> np.ndarray:

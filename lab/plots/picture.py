@@ -13,18 +13,10 @@ from matplotlib.figure import Figure
 
 from lab.measure.result import Result
 from lab.plots.alternative import alt_text
-from lab.plots.effects import effects
-from lab.plots.histogram import histogram
-from lab.plots.load import load
-from lab.plots.percentiles import percentiles
-from lab.plots.scaling import scaling
+from lab.plots.figures import drawn
 from lab.plots.sheet import FULL, to_png
-from lab.plots.throughput import throughput
-from lab.plots.turns import by_turn
 
 PIXELS_AN_INCH = 100
-_WHOLE = {"throughput": throughput, "scaling": scaling, "load": load, "by_turn": by_turn}
-_OF_A_CASE = {"percentiles": percentiles, "histogram": histogram, "effects": effects}
 
 
 class Picture:
@@ -62,17 +54,13 @@ def picture(
     results
         The result that the figure is about, and earlier ones to lay behind it.
     kind
-        ``"percentiles"``, ``"histogram"``, ``"throughput"``, ``"scaling"``, ``"load"``,
-        ``"effects"`` or ``"by_turn"``.
+        One of ``lab.plots.kinds(result)``: ``"percentiles"``, ``"matrix"`` …
     case
         What was measured, for a figure of times or of comparisons; the whole run when None.
     size
         Width and height in inches.
     """
-    if kind in _WHOLE:
-        figure = _WHOLE[kind](results, size=size)
-    else:
-        figure = _OF_A_CASE[kind](results, case=case, size=size)
+    figure = drawn(results, kind, case=case, size=size)
     return shown(figure, alt_text(results, kind, case))
 
 

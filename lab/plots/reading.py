@@ -7,6 +7,7 @@ take a second by sorting and a tenth of a millisecond from the histogram.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,10 +19,12 @@ from lab.experiments import EXPERIMENTS
 from lab.experiments.parameters import controls_of
 from lab.measure.histogram import Histogram
 from lab.measure.result import Measurement, Result, Turns
-from lab.plots.styles import STYLES, Style, lighter, style_of
+from lab.metrics import Metric, metric_named
+from lab.plots.styles import CODE_NAMES, Style, lighter, style_of
 from lab.units import amount, duration, percentile
 
 POINTS = 400
+CURVES_MOST = 6  # of times in one figure
 THROUGHPUT = "throughput"  # the metric that is a rate
 CLOSED_LOOP = "closed loop"  # the case beside the loads, where nothing waits
 RESPONSE = "response_time"  # from when a command was due; under load only
@@ -33,6 +36,8 @@ _AGREEMENT = 1.5
 _ASIDE = "by ping-pong"
 _LOAD = " % load"
 _TURNS_LEAST = 10
+# From one CPU or node to another: "CPU 0 ↔ CPU 1" there and back, "node 0 → node 1" one way.
+PAIR = re.compile(r"(CPU|node) (\d+) (↔|→) \1 (\d+)")
 _MARKS = "①②③④⑤⑥⑦⑧⑨⑩"
 
 
@@ -111,13 +116,33 @@ def cases(result: Result, metric: str) -> list[str]:
 def lines(results: Sequence[Result], case: str) -> list[Line]:
     """Return the lines of a case, those of the first result last, so that they lie on top."""
     found = []
+    drawn = rivals_drawn(results[0], case)
     for index, result in reversed(list(enumerate(results))):
         items = [item for item in result.measurements if item.case == case and item.histogram]
-        is_loaded = any(item.metric == RESPONSE for item in items)
+        has_loads = any(item.metric == RESPONSE for item in items)
+        if not has_loads:
+            items = [item for item in items if item.metric == items[0].metric]
+        items = [item for item in items if item.rival in drawn]
         items.sort(key=lambda item: item.metric == RESPONSE)
         for item in items:
-            found.append(Line(item.rival, mark(index), item, is_loaded and item.metric != RESPONSE))
+            is_aside = has_loads and item.metric != RESPONSE
+            found.append(Line(item.rival, mark(index), item, is_aside))
     return found
+
+
+def rivals_drawn(result: Result, case: str) -> list[str]:
+    """Return whose times are drawn: of many rivals six from the best tail to the worst.
+
+    The first one, which the others are compared with, is among them.
+    """
+    timed = _timed([result], case)
+    rivals = list(dict.fromkeys(item.rival for item in timed))
+    if len(rivals) <= CURVES_MOST:
+        return rivals
+    tails = {item.rival: item.quantiles.get("99", item.median) for item in timed}
+    ranked = sorted(rivals[1:], key=lambda rival: tails[rival])
+    places = np.linspace(0, len(ranked) - 1, CURVES_MOST - 1).round().astype(int)
+    return [rivals[0], *(ranked[place] for place in places)]
 
 
 @lru_cache(maxsize=128)
@@ -140,8 +165,22 @@ def kinds(result: Result) -> list[str]:
         return ["load", "percentiles", *_of_comparisons(result)]
     if any(item.at is not None for item in rates):
         return ["scaling", *_of_comparisons(result)]
-    found = ["percentiles", "histogram"] * has_times + ["throughput"] * bool(rates)
-    return [*found, *_of_comparisons(result)]
+    found = _of_machine(result) + ["percentiles", "histogram"] * has_times
+    return [*found, *["throughput"] * bool(rates), *_of_comparisons(result)]
+
+
+def _of_machine(result: Result) -> list[str]:
+    """Return the kinds of figures that a metric of its own asks for, in the result's order."""
+    return list(dict.fromkeys(filter(None, map(_figure_of, result.measurements))))
+
+
+def _figure_of(item: Measurement) -> str:
+    """Return the kind of figure that a measurement belongs to; "" where there is none."""
+    kind = metric_named(item.metric).figure
+    if kind in ("matrix", "staircase"):
+        is_pair = PAIR.fullmatch(item.case) is not None
+        return "matrix" if is_pair else "staircase" * (item.at is not None)
+    return kind if kind != "gaps" or item.histogram else ""
 
 
 def _of_comparisons(result: Result) -> list[str]:
@@ -186,8 +225,11 @@ def default_case(result: Result) -> str:
     return WHOLE if WHOLE in timed or not timed else timed[0]
 
 
-def one_of(case: str) -> str:
+def one_of(case: str, metric: str = "service_time") -> str:
     """Say what one time was taken of."""
+    known = metric_named(metric)
+    if known.of != "command":
+        return f"one {known.of}" + (f" ({case})" if case != WHOLE and known.of not in case else "")
     if case == WHOLE:
         return "one command"
     if case.endswith(_LOAD):
@@ -197,11 +239,22 @@ def one_of(case: str) -> str:
     return f"one {case}"
 
 
+def timed_metric(result: Result, case: str) -> str:
+    """Return which metric a figure of a case's times shows."""
+    timed = _timed([result], case)
+    return timed[0].metric if timed else "service_time"
+
+
+def in_words(result: Result, case: str) -> Metric:
+    """Return that metric in words."""
+    return metric_named(timed_metric(result, case))
+
+
 def finding(result: Result) -> str:
     """Return what a result found, as a title."""
     text = result.verdict.finding.strip()
     first = text.split(" ", 1)[0]
-    is_name = first in STYLES or "_" in first or "-" in first
+    is_name = first in CODE_NAMES or "_" in first or "-" in first
     return text if is_name else text[:1].upper() + text[1:]
 
 
@@ -220,11 +273,11 @@ def title(result: Result, case: str) -> str:
         return _what_is_omitted(result, case)
     if case == default_case(result):
         return main_finding(result)
-    timed = [item for item in result.measurements if item.case == case and item.histogram]
+    timed = _timed([result], case)
     middles = sorted((item.quantiles.get("50", item.median), item.rival) for item in timed)
     ends = middles[:: max(len(middles) - 1, 1)]
     takes = ", ".join(f"{duration(middle)} in {rival}" for middle, rival in ends)
-    return f"Half of all times of {one_of(case)}: {takes}"
+    return f"Half of all times of {one_of(case, timed_metric(result, case))}: {takes}"
 
 
 def _what_is_omitted(result: Result, case: str) -> str:
@@ -248,8 +301,16 @@ def header(runs: Sequence[Result], case: str) -> list[str]:
     """Return the lines under a title: what was measured, what cannot be told, earlier runs."""
     words = about(runs[0])
     if case != WHOLE:
-        words = f"{one_of(case)}, {words}"
-    return [words, *doubts(runs, case), *legend(runs)]
+        words = f"{one_of(case, timed_metric(runs[0], case))}, {words}"
+    return [words, *_left_out(runs[0], case), *doubts(runs, case), *legend(runs)]
+
+
+def _left_out(result: Result, case: str) -> list[str]:
+    """Say that not all rivals are drawn, where that is so."""
+    every = len({item.rival for item in _timed([result], case)})
+    drawn = len(rivals_drawn(result, case))
+    words = f"{drawn} of {every} are drawn, from the best tail to the worst; the table has all"
+    return [words] if drawn < every else []
 
 
 def legend(runs: Sequence[Result]) -> list[str]:
@@ -316,7 +377,8 @@ def unsteady(runs: Sequence[Result], case: str) -> list[str]:
 
 def _timed(runs: Sequence[Result], case: str) -> list[Measurement]:
     timed = [item for item in runs[0].measurements if item.case == case and item.histogram]
-    return [item for item in timed if item.metric == RESPONSE] or timed
+    loaded = [item for item in timed if item.metric == RESPONSE]
+    return loaded or [item for item in timed if item.metric == timed[0].metric]
 
 
 def _confusion(timed: Sequence[Measurement]) -> tuple[float, str] | None:

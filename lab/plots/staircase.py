@@ -147,3 +147,18 @@ def _up(metric: str) -> Scale:
 
 def _rate(rate: float) -> str:
     return quantity(rate, "bytes_per_second")
+
+
+def in_words(result: Result) -> list[str]:
+    """Return the figure for those who cannot see it: each line at every point."""
+    metric = metric_of(result)
+    text = duration if metric == LATENCY else _rate
+    cases = {item.at: item.case for item in result.measurements if item.metric == metric}
+    return [
+        f"{curve.rival}: "
+        + ", ".join(
+            f"{cases[float(at)]} {text(float(value))}"
+            for at, value in zip(curve.at, curve.values, strict=True)
+        )
+        for curve in curves_of([result], metric, text)
+    ]

@@ -106,6 +106,8 @@ RIVALS: dict[str, tuple[str, ...]] = {
     ),
 }
 """The rivals of experiments on the machine, in the order of their looks: a new one goes last."""
+CODE_NAMES = frozenset({*STYLES, "rdtsc", "rdtscp", "lfence"})
+"""What a sentence begins with as it is written: engines and instructions."""
 INDEPENDENT = ("C++", "lat_mem_rd")
 """Programs that measure the same beside the lab; their lines are called "flag, C++"."""
 _BESIDE = Style("", (0, (1, 1.6)), "x")

@@ -1,0 +1,107 @@
+"""Every kind of figure of a result in one table: who draws it, and what it is called where.
+
+A panel's tabs, a report's figures, ``picture`` and the words for those who cannot see it read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from lab.measure.result import Result
+from lab.plots.costs import costs
+from lab.plots.effects import effects
+from lab.plots.gaps import gaps
+from lab.plots.histogram import histogram
+from lab.plots.load import load
+from lab.plots.matrix import matrix
+from lab.plots.percentiles import HIGHEST, percentiles
+from lab.plots.scaling import scaling
+from lab.plots.sheet import FULL
+from lab.plots.staircase import staircase
+from lab.plots.throughput import throughput
+from lab.plots.turns import by_turn
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of figure.
+
+    Attributes
+    ----------
+    draw
+        The function.
+    tab
+        Its name in a panel.
+    name
+        Its name in words.
+    title
+        What stands on it where the finding stands elsewhere; None where it has a finding of its
+        own.
+    of_case
+        Whether it shows one case, which can be chosen.
+    has_end
+        Whether it shows times up to a percentile, which can be chosen.
+    """
+
+    draw: Callable[..., Figure]
+    tab: str
+    name: str
+    title: str | None = None
+    of_case: bool = False
+    has_end: bool = False
+
+
+KINDS = {
+    "percentiles": Kind(
+        percentiles, "Percentiles", "Percentile plot", "Times by percentile", True, True
+    ),
+    "histogram": Kind(
+        histogram, "Histogram", "Histogram of times", "How times are distributed", True, True
+    ),
+    "throughput": Kind(throughput, "Throughput", "Commands a second", "Commands a second"),
+    "scaling": Kind(
+        scaling, "Scaling", "Commands a second along an axis", "Commands a second along an axis"
+    ),
+    "load": Kind(load, "Load", "Response time over load", "Response time over load"),
+    "costs": Kind(costs, "Costs", "What each costs", "What each costs"),
+    "staircase": Kind(staircase, "Staircase", "Stairs of memory", "What memory gives"),
+    "matrix": Kind(matrix, "From each to each", "Heat map", "From each to each"),
+    "gaps": Kind(gaps, "Gaps", "Gaps a second by their length", "Gaps a second by their length"),
+    "effects": Kind(effects, "Comparisons", "Rivals beside each other", of_case=True),
+    "by_turn": Kind(by_turn, "Turns", "A round turn by turn"),
+}
+
+
+def drawn(
+    results: Result | Sequence[Result],
+    kind: str,
+    *,
+    case: str | None = None,
+    highest: float = HIGHEST,
+    size: tuple[float, float] = FULL,
+    title: str | None = None,
+) -> Figure:
+    """Draw a figure of any kind.
+
+    Parameters
+    ----------
+    results
+        The result that the figure is about, and earlier ones to lay behind it.
+    kind
+        A name in ``KINDS``.
+    case
+        What was measured, for a figure of one case; the whole run when None.
+    highest
+        The percentile up to which times are shown, for a figure of times.
+    size
+        Width and height in inches.
+    title
+        What stands on top; the finding when None.
+    """
+    own = {"case": case} if KINDS[kind].of_case else {}
+    if KINDS[kind].has_end:
+        own["highest"] = highest  # type: ignore[assignment]
+    return KINDS[kind].draw(results, size=size, title=title, **own)
