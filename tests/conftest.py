@@ -18,6 +18,8 @@ from lab.jupyter import launch
 
 MEASURING = {
     "tests/lab/test_cli.py",
+    "tests/lab/test_clock.py",
+    "tests/lab/test_clock_cost.py",
     "tests/lab/test_hardware.py",
     "tests/lab/test_load.py",
     "tests/lab/test_memory_probes.py",

@@ -8,13 +8,12 @@ import os
 import re
 import tarfile
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lab.hardware import affinity, clock, doctor, machine, memory, topology
+from lab.hardware import affinity, doctor, machine, memory, topology
 from lab.hardware.probe import probe
 from lab.hardware.sysfs import Tree, format_list, parse_list, parse_map, parse_size
 
@@ -449,59 +448,6 @@ class TestMachine:
     )
     def test_hypervisor(self, tmp_path: Path, files: dict[str, object], expected: str) -> None:
         assert machine.hypervisor_name(Tree(write(tmp_path, files))) == expected
-
-
-class TestClock:
-    def test_calibration_agrees_with_the_wall(self) -> None:
-        """Over 0.2 s, the measured clock and Python's own differ by less than a thousandth."""
-        calibrated = clock.calibrate()
-        readings = np.zeros(1, np.int64)
-        clock._read_often(calibrated.code, readings)
-        start_ns, start_ticks = time.monotonic_ns(), int(readings[0])
-        time.sleep(0.2)
-        clock._read_often(calibrated.code, readings)
-        elapsed_ns = time.monotonic_ns() - start_ns
-        measured_ns = (int(readings[0]) - start_ticks) * calibrated.ns_per_tick
-        assert measured_ns == pytest.approx(elapsed_ns, rel=1e-3)
-
-    def test_floors(self) -> None:
-        calibrated = clock.calibrate()
-        assert 0 < calibrated.floor_ns < 10_000
-        assert 0 < calibrated.resolution_ns <= max(100, 2 * calibrated.floor_ns)
-        assert calibrated.python_floor_ns > calibrated.floor_ns
-
-    def test_calibrated_once_a_process(self) -> None:
-        assert clock.calibrate() is clock.calibrate()
-
-    def test_an_untrusted_counter_is_not_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(clock, "counter_trust", lambda tree: (False, "for this test"))
-        calibrated = clock.calibrate.__wrapped__(1)
-        assert calibrated.source == "monotonic clock"
-        assert (calibrated.code, calibrated.ns_per_tick) == (clock.MONOTONIC, 1.0)
-        assert calibrated.why == "for this test"
-
-    def test_a_counter_whose_rate_changes_is_not_used(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(clock, "counter_trust", lambda tree: (True, ""))
-        monkeypatch.setattr(clock, "HAS_CYCLE_COUNTER", True)
-        monkeypatch.setattr(clock, "_rates", lambda milliseconds: (0.40, 0.39))
-        calibrated = clock.calibrate.__wrapped__(1)
-        assert calibrated.code == clock.MONOTONIC
-        assert "rate changed by 2.56%" in calibrated.why
-
-    @pytest.mark.parametrize(
-        "durations, expected",
-        [
-            ([25] * 40 + [26] * 900 + [51] * 20 + [52] * 200 + [78] * 50, 26),
-            ([20] * 500 + [21] * 300 + [22] * 400 + [23] * 200, 1),
-            ([20] * 500 + [30] * 300 + [40] * 100, 10),
-            ([0] * 1000 + [1000] * 3, 1000),
-            ([], 1),
-        ],
-    )
-    def test_smallest_step(self, durations: list[int], expected: int) -> None:
-        assert clock.smallest_step(np.array(durations, np.int64)) == expected
 
 
 class TestProbe:
