@@ -67,6 +67,17 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
         },
     ),
     Experiment(
+        "memory_bandwidth",
+        "How many bytes a second can be read, written and copied?",
+        "the loops of STREAM over ever more memory, or on ever more CPUs at the same time",
+        "",
+        "lab.experiments.memory_bandwidth:memory_bandwidth",
+        {
+            "smoke": dict(largest=2, rounds=1, seconds=0.02),
+            "full": dict(steps=2, rounds=4, seconds=4.0, core=-2),
+        },
+    ),
+    Experiment(
         "mmap_tuning",
         "Which choice of memory shows in the tail of an engine that lives in it?",
         "the same orders timed in a book that fills and then is full, in each kind of memory",

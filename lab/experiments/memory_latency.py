@@ -13,9 +13,7 @@ loads are of neighbouring lines, which machines foresee: that says nothing of me
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from lab.experiments.machine_parameters import (
     Core,
@@ -26,7 +24,7 @@ from lab.experiments.machine_parameters import (
     Smallest,
     StopEarly,
 )
-from lab.experiments.parameters import Control
+from lab.experiments.memory_sizes import Largest, Steps
 
 if TYPE_CHECKING:
     from lab.measure.bench import Bench
@@ -35,22 +33,6 @@ _START_S = 1.5  # to start a process, two of which load side by side
 _SET_UP_S = 2.2e-9  # a byte of the largest size, for all cycles of all rivals
 _TURN_S = 0.06, 7.5e-9  # for the small sizes, and a byte of the largest
 _LAT_MEM_RD_S = 10.0, 4e-8
-
-Largest = Annotated[
-    int,
-    Field(
-        ge=1,
-        le=8192,
-        description="The most memory to go through; never more than leaves three quarters of "
-        "what is free to others.",
-    ),
-    Control(unit="MiB", scale="log", group="Memory"),
-]
-Steps = Annotated[
-    int,
-    Field(ge=1, le=4, description="Sizes between one and twice as much."),
-    Control(unit="sizes", group="Memory"),
-]
 
 
 def memory_latency(

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from glob import glob
 
 from lab.experiments.memory_latency_task import digest_of_sizes
-from lab.hardware.memory import left_bytes
-from lab.hardware.sysfs import Tree
+from lab.experiments.memory_sizes import allowed_bytes, sizes_of
 from lab.hardware.topology import Topology, read
 from lab.measure.bench import Bench
 from lab.measure.process import Task
@@ -22,9 +21,7 @@ RANDOM, HUGE = f"random, {_SMALL} pages", "random, huge pages"
 PAGE_BY_PAGE = f"page by page, {_SMALL} pages"
 OURS, THEIRS = "another page each load", "another page each load, lat_mem_rd"
 _TASKS = "lab.experiments.memory_latency_task"
-_SMALLEST_BYTES = max(4096, mmap.PAGESIZE)
 _CACHE_BYTES = 2**25  # where the kernel shows no caches
-_PROCESSES = 2  # of each kind at the same time
 _SPARE = 1.25  # cycles of the smaller sizes, and the orders
 _PLACES = "/usr/lib/lmbench/bin/*/lat_mem_rd", "/usr/lib/lmbench/bin/lat_mem_rd"
 # What it would otherwise find out anew for each size, in three seconds: the clock's least time
@@ -33,31 +30,6 @@ _KNOWN = "ENOUGH=10000", "TIMING_O=0", "LOOP_O=0"
 AGREEMENT = 0.15
 _COMPARED = 2**14, 2**18, 2**20, 2**23, 2**26, 2**28
 _HUGE_LEAST = 0.5  # of the memory, to be called huge pages
-
-
-def sizes_of(largest_bytes: int, steps: int) -> list[int]:
-    """Return sizes from 4 KiB on, ``steps`` from one power of two to the next, in whole pages.
-
-    Examples
-    --------
-    >>> sizes_of(2**15, 2)
-    [4096, 8192, 12288, 16384, 24576, 32768]
-    """
-    found, nbytes = {largest_bytes}, float(_SMALLEST_BYTES)
-    while nbytes < largest_bytes:
-        for step in range(steps):  # evenly spaced between two powers of two, as lat_mem_rd's are
-            found.add(int(nbytes * (1 + step / steps)) // mmap.PAGESIZE * mmap.PAGESIZE)
-        nbytes *= 2
-    return sorted(size for size in found if size <= largest_bytes)
-
-
-def room_bytes(rivals: int) -> int | None:
-    """Return the power of two that each of a round's cycles may take: a quarter of what is free."""
-    left = left_bytes(Tree())
-    if left is None:
-        return None
-    each = left / 4 / _PROCESSES / rivals / _SPARE
-    return max(16 * _SMALLEST_BYTES, 1 << max(0, int(each).bit_length() - 1))
 
 
 def found_lat_mem_rd() -> str | None:
@@ -94,21 +66,10 @@ class Asked:
         self._rivals[PAGE_BY_PAGE] = ["page by page", "small"]
         if self._program:
             self._rivals[OURS] = ["another page each", "default"]
-        self._sizes = sizes_of(self._allowed(largest * 2**20), steps)
+        each = 2 * len(self._rivals) * _SPARE  # two processes at the same time
+        self._sizes = sizes_of(2**12, allowed_bytes(bench, largest, each), steps)
         self.main_case = bytes_text(self._sizes[-1])
         bench.facts["caches"] = self._machine.cache_rows()
-
-    def _allowed(self, wanted: int) -> int:
-        """Return what may be gone through; less than was wanted is noted."""
-        room = room_bytes(len(self._rivals))
-        if room is None or wanted <= room:
-            return wanted
-        self._bench.note(
-            f"{bytes_text(wanted)} were asked for; {bytes_text(room)} is the most that "
-            f"{_PROCESSES} processes with {len(self._rivals)} cycles each may go through here: a "
-            "quarter of the memory that is free is not exceeded. Free some, or widen the container."
-        )
-        return room
 
     def tasks(self, seed: int, seconds: float) -> Mapping[str, Task]:
         """Return who is measured: one process goes through all orders, another is lat_mem_rd."""
@@ -208,12 +169,12 @@ def steps_in_words(found: Mapping[int, float], machine: Topology) -> list[str]:
     found
         Nanoseconds by bytes gone through.
     machine
-        Its caches; of each, the largest size tells that is no more than half of it, since a cache
-        is shared with the rest of the program and, beyond the first, not as a whole to be had.
+        Its caches. Of each a size tells that is at most half of it and four times the one below:
+        a cache is shared, and a guest may have far less of the last than the kernel shows.
     """
     words, below = [], 0
     for level, nbytes in sorted(_data_caches(machine).items()):
-        within = [at for at in found if below < at <= nbytes // 2]
+        within = [at for at in found if below < at <= min(nbytes // 2, 4 * below or nbytes)]
         if within:
             at = max(within)
             words.append(f"{duration(found[at])} from L{level} ({bytes_text(at)})")

@@ -1,4 +1,4 @@
-"""What a measured process does to time loads: follow a cycle through each size of memory, each turn.
+"""What a measured process does to time loads: in each turn, follow a cycle through every size.
 
 A turn goes over all sizes in every order of lines. A size that fits a cache is gone through once
 before it is timed, so that it lies in the cache as in a program that keeps to it. Of a larger one
