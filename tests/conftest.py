@@ -17,6 +17,7 @@ import pytest
 from lab.jupyter import launch
 
 MEASURING = {
+    "tests/lab/test_affinity.py",
     "tests/lab/test_cli.py",
     "tests/lab/test_clock.py",
     "tests/lab/test_clock_cost.py",
@@ -31,6 +32,7 @@ MEASURING = {
     "tests/lab/test_scaling.py",
     "tests/lab/test_self_check.py",
     "tests/lab/test_sweep.py",
+    "tests/lab/test_threads.py",
     "tests/lab/test_turns.py",
     "tests/test_experiments.py",
     "tests/test_machine_experiments.py",

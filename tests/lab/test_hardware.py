@@ -7,7 +7,6 @@ import mmap
 import os
 import re
 import tarfile
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -332,47 +331,6 @@ class TestControlGroups:
         tree = Tree(write(tmp_path, files))
         assert memory.limit_bytes(tree) == 1 << 29
         assert affinity.cpu_quota(tree) == 2.0
-
-
-class TestAffinity:
-    def test_pins_and_gives_back(self) -> None:
-        before = affinity.allowed_cpus()
-        with affinity.pinned(before[-1]):
-            assert affinity.allowed_cpus() == [before[-1]]
-        assert affinity.allowed_cpus() == before
-
-    def test_gives_back_after_an_error(self) -> None:
-        before = affinity.allowed_cpus()
-        with pytest.raises(KeyboardInterrupt), affinity.pinned(before[0]):
-            raise KeyboardInterrupt
-        assert affinity.allowed_cpus() == before
-
-    def test_pins_its_own_thread_only(self) -> None:
-        before, seen = affinity.allowed_cpus(), []
-        with affinity.pinned(before[0]):
-            # Started outside, so it does not inherit; asked while the pin holds.
-            pass
-        release = threading.Event()
-        other = threading.Thread(
-            target=lambda: (release.wait(), seen.append(affinity.allowed_cpus()))
-        )
-        other.start()
-        with affinity.pinned(before[0]):
-            release.set()
-            other.join()
-        assert seen == [before]
-
-    def test_a_cpu_that_is_not_there_is_named(self) -> None:
-        with (
-            pytest.raises(ValueError, match=r"cpu 4000 is not among .*; choose one"),
-            affinity.pinned(4000),
-        ):
-            raise AssertionError("not reached")
-
-    def test_none_pins_nothing(self) -> None:
-        before = affinity.allowed_cpus()
-        with affinity.pinned(None):
-            assert affinity.allowed_cpus() == before
 
 
 class TestMemory:
