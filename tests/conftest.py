@@ -18,6 +18,7 @@ from lab.jupyter import launch
 
 MEASURING = {
     "tests/lab/test_affinity.py",
+    "tests/lab/test_buffers.py",
     "tests/lab/test_cli.py",
     "tests/lab/test_clock.py",
     "tests/lab/test_clock_cost.py",

@@ -247,8 +247,9 @@ class Buffer:
         nbytes = _whole(self.wanted.nbytes, self.page_bytes)
         try:
             if self.descriptor is not None:
-                self._memory = mmap.mmap(self.descriptor, nbytes)
-                start = 0
+                # No further than the file goes: Python asks; the kernel maps whole pages anyway.
+                length = min(nbytes, os.fstat(self.descriptor).st_size)
+                self._memory, start = mmap.mmap(self.descriptor, length), 0
             else:
                 flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
                 spare = 0
@@ -373,16 +374,20 @@ def attached(descriptor: int, nbytes: int, **words: object) -> Buffer:
         More of ``Wanted``: ``backing="file"``, a prefault, a lock, advice.
     """
     wanted = Wanted(nbytes, **{"backing": "shared", **words})  # type: ignore[arg-type]
-    if os.fstat(descriptor).st_size < nbytes:
+    file = os.fstat(descriptor)
+    if file.st_size < nbytes:
         raise InputError(
-            f"what descriptor {descriptor} stands for has {os.fstat(descriptor).st_size} bytes, "
-            f"not {nbytes}; attach no more than there is"
+            f"what descriptor {descriptor} stands for has {file.st_size} bytes, not {nbytes}; "
+            "attach no more than there is"
         )
-    return _made(wanted, descriptor)
+    # Of huge pages out of the reserve the file's block is one such page.
+    is_huge = wanted.backing == "shared" and file.st_size % file.st_blksize == 0
+    return _made(wanted, descriptor, file.st_blksize if is_huge else PAGE)
 
 
-def _made(wanted: Wanted, descriptor: int | None) -> Buffer:
+def _made(wanted: Wanted, descriptor: int | None, page_bytes: int | None = None) -> Buffer:
     buffer = Buffer(wanted)
+    buffer.page_bytes = page_bytes or wanted.page_bytes
     try:
         buffer._make(descriptor)
     except BaseException:
