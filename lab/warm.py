@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lab.workloads.order_flow import Flow
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-KERNEL_FOLDERS = ("lab/hardware", "lab/measure", "lab/workloads")
+KERNEL_FOLDERS = ("lab/books", "lab/hardware", "lab/measure", "lab/workloads")
 LIVE_ORDERS, MESSAGES, SYMBOLS = 300, 2_000, 2
 
 
@@ -41,7 +41,7 @@ def groups() -> dict[str, Callable[[], None]]:
         "recorder": _warm_recorder,
     }
     parts |= {name: partial(_warm_engine, name) for name in present()}
-    return parts | {"load": _warm_load}
+    return parts | {"load": _warm_load, "mapped_book": _warm_mapped_book}
 
 
 def _flow(name: str = "balanced") -> Flow:
@@ -123,6 +123,18 @@ def _warm_load() -> None:
     drive(
         simulated(np.ones(3, np.int64), VIRTUAL, now), now, now, np.zeros(3), 1, VIRTUAL, 1.0, now
     )
+
+
+def _warm_mapped_book() -> None:
+    from tempfile import TemporaryDirectory
+
+    from lab.books.depth_reader import DepthReader
+    from lab.books.mapped import MappedBook
+
+    with TemporaryDirectory() as folder:
+        MappedBook.create(f"{folder}/book", LIVE_ORDERS).close()
+        with DepthReader(f"{folder}/book") as reader:
+            reader.depth(0, levels=5)
 
 
 def _warm_engine(name: str) -> None:

@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 
 from engines.errors import FileError, InputError
-from engines.matching.ladder_layout import HEADER
+from engines.matching.ladder_layout import HEADER, sizes_in
 from engines.messages import LEVEL
 from lab.books import depth_kernel
 from lab.books.depth_kernel import ASKS, BIDS, RETRIES, SEQUENCE, TOLD_WORDS, VERSION, Sight
@@ -73,8 +73,8 @@ class DepthReader:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._file = BookFile.to_read(path)
         header = self._file.ladder[: HEADER.itemsize].view(HEADER)[0]
-        self.symbols, self.orders = int(header["symbols"]), int(header["orders"])
-        self._sight = _sight(self._file.ladder.ctypes.data, header)
+        self.orders, self.symbols, pages, _ = sizes_in(self._file.ladder)
+        self._sight = _sight(self._file.ladder.ctypes.data, header, self.orders, pages)
 
     @property
     def last_sequence(self) -> int:
@@ -159,7 +159,7 @@ class DepthReader:
         self.close()
 
 
-def _sight(base: int, header: np.void) -> Sight:
+def _sight(base: int, header: np.void, orders: int, pages: int) -> Sight:
     """Return where the sections of a ladder at an address lie."""
     names = ("books", "sides", "directory", "words", "pages", "orders", "levels")
     places = {name: base + int(header[f"{name}_at"]) for name in names}
@@ -168,8 +168,8 @@ def _sight(base: int, header: np.void) -> Sight:
         **places,
         mask=int(header["directory_mask"]),
         shift=int(header["directory_shift"]),
-        pages_max=int(header["pages"]),
-        orders_max=int(header["orders"]) + 1,
+        pages_max=pages,
+        orders_max=orders + 1,  # one comes in while all others live
     )
 
 
