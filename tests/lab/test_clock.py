@@ -87,7 +87,9 @@ class TestSources:
     def test_work_and_a_reading_takes_no_less_than_the_work(self, name: str) -> None:
         # The least of many: what a neighbour on the core takes is in neither.
         alone_ns = min(time_sources.work_alone(200).ns for _ in range(99))
-        batches = [SOURCES[name].after_work(200) for _ in range(99)]
+        make = SOURCES[name].after_work
+        assert make is not None
+        batches = [make(200) for _ in range(99)]
         assert not any(batch.wrong for batch in batches)
         assert min(batch.ns for batch in batches) > 0.9 * alone_ns
         assert alone_ns > 10, "the compiler has left the work out"
