@@ -9,7 +9,7 @@ python := .venv/bin/python
 pip := $(python) -m pip --disable-pip-version-check --no-input
 extension := engines/matching/extension.py
 cpp := $(shell find engines/matching/native -name '*.[ch]pp' -o -name '*.h' -o -name CMakeLists.txt)
-kernels := $(shell find engines lab/hardware lab/measure lab/workloads lab/warm.py -name '*.py' 2>/dev/null)
+kernels := $(shell find engines lab/books lab/hardware lab/measure lab/workloads lab/warm.py -name '*.py' 2>/dev/null)
 
 # The stamp .venv/.installed holds the checkout's path. It goes first and comes back last, so what
 # an interrupted run leaves never looks finished. Without it, or when the checkout was moved, or its
