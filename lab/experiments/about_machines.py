@@ -78,6 +78,17 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
         },
     ),
     Experiment(
+        "page_cost",
+        "What does a page cost the first time, and every time after?",
+        "pages of every kind, come by one by one or all at once, in memory and in files",
+        "",
+        "lab.experiments.page_cost:page_cost",
+        {
+            "smoke": dict(mebibytes=4, rounds=1, seconds=0.02),
+            "full": dict(mebibytes=64, rounds=4, seconds=5.0, core=-2),
+        },
+    ),
+    Experiment(
         "mmap_tuning",
         "Which choice of memory shows in the tail of an engine that lives in it?",
         "the same orders timed in a book that fills and then is full, in each kind of memory",

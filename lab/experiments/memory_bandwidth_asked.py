@@ -74,7 +74,8 @@ def say_what_was_found(bench: Bench, along: str) -> None:
             found[item.rival][item.at or 0.0] = (item.case, item.median)
     bench.note(
         "Bytes are counted as the program moves them (read 1, write 1, copy 2, triad 3 arrays), in "
-        "loops compiled with vector instructions; what they wrote was checked each time. A working set is that of all arrays together."
+        "loops compiled with vector instructions; what they wrote was checked each time. "
+        "A working set is that of all arrays together."
     )
     first, last = min(found["read"]), max(found["read"])
     case = found["read"][last][0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from lab.experiments.independent_task import Gathered
 from lab.hardware.affinity import pinned
@@ -20,7 +20,13 @@ _STRETCH_BYTES = 5e7  # half a millisecond in a cache, some milliseconds in memo
 # Threads begin and end some 50 µs apart, which is to be little of a stretch.
 _STRETCH_TOGETHER_BYTES = 4e8
 _TURNS_MOST = 200
-_Case = tuple[str, float, int, list[int | None]]  # its name, its place, bytes a CPU, the CPUs
+
+
+class _Case(NamedTuple):
+    name: str
+    at: float
+    nbytes: int  # of each CPU
+    cpus: Sequence[int | None]
 
 
 def by_size(say: Talk, *, sizes: Sequence[int], seconds: float) -> dict[str, Any]:
@@ -35,15 +41,15 @@ def by_size(say: Talk, *, sizes: Sequence[int], seconds: float) -> dict[str, Any
     seconds
         How long it measures.
     """
-    cases: list[_Case] = [(bytes_text(size), float(size), size, [None]) for size in sizes]
+    cases = [_Case(bytes_text(size), size, size, [None]) for size in sizes]
     return _turns(say, cases, seconds)
 
 
 def by_cpus(
-    say: Talk, *, nbytes: int, groups: Sequence[list[int]], seconds: float
+    say: Talk, *, nbytes: int, groups: Sequence[Sequence[int]], seconds: float
 ) -> dict[str, Any]:
     """Time every kind on ever more CPUs, each with ``nbytes`` of its own."""
-    cases = [(case_of(len(cpus)), float(len(cpus)), nbytes, [*cpus]) for cpus in groups]
+    cases = [_Case(case_of(len(cpus)), len(cpus), nbytes, cpus) for cpus in groups]
     return _turns(say, cases, seconds)
 
 
@@ -56,21 +62,23 @@ def case_of(cpus: int) -> str:
     return f"{cpus} CPU" if cpus == 1 else f"{cpus} CPUs"
 
 
-def _turns(say: Talk, cases: Sequence[_Case], seconds: float) -> Any:
+def _turns(say: Talk, cases: Sequence[_Case], seconds: float) -> dict[str, Any]:
     say("warming")
-    most = max(nbytes for _, _, nbytes, _ in cases)
-    everybody = list(dict.fromkeys(cpu for *_, cpus in cases for cpu in cpus))
+    most = max(case.nbytes for case in cases)
+    everybody = list(dict.fromkeys(cpu for case in cases for cpu in case.cpus))
     with ExitStack() as buffers:
         streams = {cpu: _stream(buffers, most, cpu) for cpu in everybody}
         gathered, digests = Gathered(), []
         for turn in say.turns(seconds, _TURNS_MOST):
             say("measuring")
             done = []
-            for case, at, nbytes, cpus in cases:
+            for case in cases:
+                at_work = [streams[cpu] for cpu in case.cpus]
+                where = {"case": case.name, "at": float(case.at)}
                 for kind in ARRAYS:
-                    reading, is_right = _reading([streams[cpu] for cpu in cpus], kind, nbytes)
-                    gathered.add(turn, [reading | {"rival": kind, "case": case, "at": at}])
-                    done.append(nbytes * len(cpus) if is_right else 0)
+                    reading, is_right = _reading(at_work, kind, case.nbytes)
+                    gathered.add(turn, [reading | {"rival": kind} | where])
+                    done.append(case.nbytes * len(at_work) if is_right else 0)
             digests.append(digest_of(done))
         return {"readings": gathered.readings(), "digests": digests}
 
