@@ -14,11 +14,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lab.plots.labels import Box, Placement, around, shortened, spread, text_size
+from lab.plots.labels import Box, Placement, around, spread, text_size, wrapped
 from lab.plots.sheet import Sheet
 from lab.plots.styles import SOFT_INK, Style, lighter, style_of
 from lab.units import amount
 
+_NEAR = 40.0  # points
+_NAMED_AT_ENDS = 3  # lines
 _LEAST = 1e-9  # what a logarithm is taken of
 
 
@@ -38,6 +40,8 @@ class Curve:
         What is written beside which points, the more telling ones first.
     is_ideal
         Whether a light line says what so many times the first would be.
+    look
+        In place of the rival's own, where that is another's too.
     """
 
     rival: str
@@ -47,6 +51,7 @@ class Curve:
     ends: np.ndarray | None = None
     told: tuple[tuple[int, str], ...] = ()
     is_ideal: bool = False
+    look: Style | None = None
 
     @property
     def name(self) -> str:
@@ -56,7 +61,7 @@ class Curve:
     @property
     def style(self) -> Style:
         """The rival's look."""
-        return style_of(self.rival)
+        return self.look or style_of(self.rival)
 
     @property
     def x(self) -> np.ndarray:
@@ -113,6 +118,9 @@ class Plot:
         when 0.
     has_marks
         Whether each point has the rival's marker.
+    names_inside
+        Whether names stand at the lines' ends wherever these are, those of many in the upper right
+        corner, which lines that fall leave free; and not in a column at the side.
     """
 
     across: Scale
@@ -121,11 +129,11 @@ class Plot:
     uprights: Sequence[Upright] = field(default_factory=list)
     room: float = 0.06
     has_marks: bool = True
+    names_inside: bool = False
 
     def draw(self, sheet: Sheet) -> Figure:
         """Draw the lines on a sheet under its header; return the figure."""
-        most = sheet.width / 4 if len(self.curves) > 1 else sheet.width / 3
-        names = [shortened(c.name, sheet.letters("name"), most, True) for c in self.curves]
+        names = [] if self.names_inside else _names(sheet, self.curves)
         axes = self._laid_out(sheet, names)
         sheet.grid(axes, "y")
         free = Placement(
@@ -137,23 +145,30 @@ class Plot:
                 _draw_ideal(axes, sheet, curve)
         for curve in self.curves:
             _draw_curve(axes, sheet, curve, self.has_marks)
-        _write_names(sheet, self.curves, names)
+        if self.names_inside and len(self.curves) > _NAMED_AT_ENDS:
+            _list_names(axes, sheet, self.curves)
+        elif self.names_inside:
+            _write_names_inside(sheet, free, self.curves)
+        else:
+            _write_names(sheet, self.curves, names)
         if self.has_marks:
             _keep_marks_free(sheet, free, self.curves)
+        written: list[tuple[str, tuple[float, float]]] = []
         for curve in sorted(self.curves, key=lambda curve: -curve.y[-1]):
-            _write_values(sheet, free, curve)  # the highest gets the place above
+            if not self.names_inside:
+                _write_values(sheet, free, curve, written)  # the highest gets the place above
         for upright in self.uprights:
             _draw_upright(axes, sheet, free, upright)
         return sheet.figure
 
-    def _laid_out(self, sheet: Sheet, names: list[str]) -> Axes:
+    def _laid_out(self, sheet: Sheet, names: list[list[str]]) -> Axes:
         """Lay out the axes with round numbers on them."""
         x_range = _span([curve.x for curve in self.curves], self.room)
         y_range = _span([curve.y for curve in self.curves], 0)
         rows = self.up.ticks(*y_range, 4 if sheet.width < 400 else 8)
         left = sheet.room_for([self.up.text(row) for row in rows] or [""], "tick", False)
         left = max(left, sheet.room_for(["100 M"], "tick", False)) + 32 * sheet.scale
-        right = sheet.room_for(names) + 14 * sheet.scale
+        right = sheet.room_for([line for name in names for line in name]) + 14 * sheet.scale
         axes = sheet.plot(left, right, x_range, y_range, self.across.names[0], self.up.names)
         room = sheet.area.right - sheet.area.left
         columns = self.across.ticks(*x_range, 1000)
@@ -214,16 +229,62 @@ def _draw_ideal(axes: Axes, sheet: Sheet, curve: Curve) -> None:
     axes.plot(curve.x, start + curve.x, color=colour, linewidth=1.0 * sheet.scale, zorder=1)
 
 
-def _write_names(sheet: Sheet, curves: list[Curve], names: list[str]) -> None:
+def _names(sheet: Sheet, curves: Sequence[Curve]) -> list[list[str]]:
+    """Return what is written at each line's end: long names on two lines."""
+    most, size = sheet.width / 4, sheet.letters("name")
+    return [wrapped(curve.name, size, most, bold=True, most=2) for curve in curves]
+
+
+def _write_names(sheet: Sheet, curves: list[Curve], names: list[list[str]]) -> None:
     """Write each line's name at its end, pushed apart where ends are near each other."""
-    size = min(sheet.letters("name"), sheet.room_high / (1.22 * max(len(curves), 1)))
+    lines = sum(len(name) for name in names)
+    size = min(sheet.letters("name"), sheet.room_high / (1.22 * max(lines, 1)))
     ends = [sheet.at(curve.x[-1], curve.y[-1])[1] for curve in curves]
-    heights = [text_size(name, size, True)[1] for name in names]
+    heights = [len(name) * text_size("", size, True)[1] for name in names]
     column = spread(ends, heights, sheet.area.bottom, sheet.area.top + 4)
     left = sheet.area.right + 4 * sheet.scale
-    for curve, name, middle in zip(curves, names, column, strict=True):
+    for curve, name, middle, high in zip(curves, names, column, heights, strict=True):
         colour = lighter(curve.style.colour, 0.25) if curve.mark else curve.style.colour
-        sheet.write(left, middle, name, size, colour, bold=not curve.mark, side="left")
+        for index, line in enumerate(name):
+            y = middle + high / 2 - (index + 0.5) * high / len(name)
+            sheet.write(left, y, line, size, colour, bold=not curve.mark, side="left")
+
+
+def _write_names_inside(sheet: Sheet, free: Placement, curves: list[Curve]) -> None:
+    """Write each line's name where it ends, and behind it what is told of the end."""
+    letters = sheet.letters("value")
+    for curve in sorted(curves, key=lambda curve: curve.x[-1]):
+        text = ", ".join(
+            [curve.name, *(words for i, words in curve.told if i == len(curve.at) - 1)]
+        )
+        extent = text_size(text, letters, not curve.mark)
+        end = sheet.at(curve.x[-1], curve.y[-1])
+        place = free.choose(around(end, extent, 5 * sheet.scale), must=True)
+        assert place is not None
+        colour = lighter(curve.style.colour, 0.25) if curve.mark else curve.style.colour
+        sheet.write(*place.middle, text, letters, colour, bold=not curve.mark)
+
+
+def _list_names(axes: Axes, sheet: Sheet, curves: Sequence[Curve]) -> None:
+    """List the lines in the upper right corner, the one that reaches farthest first."""
+    ranked = sorted(curves, key=lambda curve: -curve.x[-1])
+    sheet.list_lines(
+        axes,
+        [
+            (
+                _with_end(curve),
+                lighter(curve.style.colour, 0.25 * bool(curve.mark)),
+                curve.style.dash,
+            )
+            for curve in ranked
+        ],
+    )
+
+
+def _with_end(curve: Curve) -> str:
+    """Return a line's name, and behind it what is told of its end."""
+    last = len(curve.at) - 1
+    return ", ".join([curve.name, *(words for i, words in curve.told if i == last)])
 
 
 def _keep_marks_free(sheet: Sheet, free: Placement, curves: list[Curve]) -> None:
@@ -232,14 +293,22 @@ def _keep_marks_free(sheet: Sheet, free: Placement, curves: list[Curve]) -> None
             free.reserve(Box.around(x, y, 7 * sheet.scale, 7 * sheet.scale))
 
 
-def _write_values(sheet: Sheet, free: Placement, curve: Curve) -> None:
-    """Write values beside a line, where there is a place."""
+def _write_values(
+    sheet: Sheet,
+    free: Placement,
+    curve: Curve,
+    written: list[tuple[str, tuple[float, float]]],
+) -> None:
+    """Write values beside a line, where there is a place, and the same not twice near a place."""
     letters = sheet.letters("value")
     for item, text in dict.fromkeys(curve.told):
         point = sheet.at(curve.x[item], curve.y[item])
+        if any(text == other and math.dist(point, there) < _NEAR for other, there in written):
+            continue
         place = free.choose(around(point, text_size(text, letters), 5 * sheet.scale, rings=2))
         if place is not None:
             sheet.write(*place.middle, text, letters, curve.style.colour, over_grid=True)
+            written.append((text, point))
 
 
 def _draw_upright(axes: Axes, sheet: Sheet, free: Placement, upright: Upright) -> None:

@@ -13,7 +13,10 @@ from lab.plots.rows import Unit, draw_rows, has_noise
 from lab.plots.sheet import FULL, Sheet, own_settings
 from lab.units import duration
 
-ROWS_MOST = 16
+ROWS_MOST = 20
+_CASES_ROWS = 8  # of more rows, only those of the first case are drawn
+_COARSE = 10.0  # times the cost: a step so large is told
+STEP = "step"
 
 
 def costs(
@@ -49,7 +52,7 @@ def costs_of(result: Result) -> list[Measurement]:
     found = [item for item in found if item.metric == found[0].metric]
     order = list(dict.fromkeys(item.case for item in found))
     found.sort(key=lambda item: (order.index(item.case), item.median))
-    if len(found) > ROWS_MOST:
+    if len(found) > _CASES_ROWS:
         found = [item for item in found if item.case == order[0]]
     return found[:ROWS_MOST]
 
@@ -59,7 +62,19 @@ def _drawn(runs: list[Result], size: tuple[float, float], title: str | None) -> 
     sheet = Sheet(size, title or reading.main_finding(runs[0]), _header(runs, measured))
     metric = METRICS[measured[0].metric]
     unit = Unit(f"{metric.measure} of one {metric.of}", duration, duration, duration)
-    return draw_rows(sheet, runs, measured, unit)
+    return draw_rows(sheet, runs, measured, unit, _remarks(runs[0], measured))
+
+
+def _remarks(run: Result, measured: Sequence[Measurement]) -> dict[str, str]:
+    """Say of each clock that stands still for much longer than it costs in what steps it goes."""
+    steps = {
+        (item.rival, item.case): item.median for item in run.measurements if item.metric == STEP
+    }
+    return {
+        item.rival: f"steps of {duration(steps[item.rival, item.case])}"
+        for item in measured
+        if steps.get((item.rival, item.case), 0.0) > _COARSE * item.median
+    }
 
 
 def _header(runs: list[Result], measured: list[Measurement]) -> list[str]:
@@ -76,10 +91,11 @@ def _header(runs: list[Result], measured: list[Measurement]) -> list[str]:
 def in_words(result: Result) -> list[str]:
     """Return the figure for those who cannot see it: each row with its interval."""
     found = costs_of(result)
-    several = len({item.case for item in found}) > 1
+    several, remarks = len({item.case for item in found}) > 1, _remarks(result, found)
     return [
         f"{item.rival}{f', {item.case}' if several else ''}: {duration(item.median)} "
         f"({duration(item.low)} to {duration(item.high)})"
+        + (f", {remarks[item.rival]}" if item.rival in remarks else "")
         for item in found
     ]
 

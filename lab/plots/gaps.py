@@ -16,6 +16,7 @@ from lab.measure.result import Measurement, Result
 from lab.plots import reading
 from lab.plots.along import Curve, Plot, Scale, round_ticks
 from lab.plots.sheet import FULL, Sheet, own_settings
+from lab.plots.styles import Style, style_of
 from lab.units import amount, duration, quantity
 
 GAP, GAPS, STOLEN = "gap", "gaps", "stolen"
@@ -74,27 +75,37 @@ def rate_of(result: Result, rival: str) -> float:
 def _drawn(runs: list[Result], size: tuple[float, float], title: str | None) -> Figure:
     rivals = shown(runs[0])
     sheet = Sheet(size, title or reading.main_finding(runs[0]), _header(runs, rivals))
+    looks = _looks(rivals)
     curves = [
-        _curve(run, rival, reading.mark(index))
+        _curve(run, rival, reading.mark(index), looks[rival])
         for index, run in reversed(list(enumerate(runs)))
         for rival in rivals
         if _timed(run, rival) and rate_of(run, rival)
     ]
-    across = Scale(("longer than",), _decades, duration)
+    across = Scale(("gaps longer than",), _decades, duration)
     up = Scale(("gaps a second", "gaps"), round_ticks, _per_second)
-    return Plot(across, up, curves, has_marks=False).draw(sheet)
+    return Plot(across, up, curves, room=0.12, has_marks=False, names_inside=True).draw(sheet)
 
 
-def _curve(run: Result, rival: str, mark: str) -> Curve:
+def _looks(rivals: Sequence[str]) -> dict[str, Style]:
+    """Return the CPUs' looks; of more than twelve, some would have the same colour."""
+    own = {rival: style_of(rival) for rival in rivals}
+    if len({look.colour for look in own.values()}) == len(own):
+        return own
+    return {rival: style_of(f"CPU {place}") for place, rival in enumerate(rivals)}
+
+
+def _curve(run: Result, rival: str, mark: str, look: Style) -> Curve:
     """Return a CPU's line: from all gaps to the longest, which is one in the whole run."""
     item = _timed(run, rival)[0]
     parts = np.geomspace(1.0, 1.0 / max(item.samples, 2), _POINTS)
     histogram = reading.histogram_of(item.histogram or "")
     times = np.array([float(histogram.quantile(100.0 * (1.0 - part))) for part in parts])
-    curve = Curve(rival, mark, np.maximum(times, 1.0), rate_of(run, rival) * parts)
+    times[-1] = longest(run, rival)
+    curve = Curve(rival, mark, np.maximum(times, 1.0), rate_of(run, rival) * parts, look=look)
     if mark:
         return curve
-    return replace(curve, told=((_POINTS - 1, duration(longest(run, rival))),))
+    return replace(curve, told=((_POINTS - 1, f"longest {duration(longest(run, rival))}"),))
 
 
 def _timed(result: Result, rival: str = "") -> list[Measurement]:

@@ -22,6 +22,7 @@ from lab.plots.styles import lighter
 from lab.units import duration, share
 
 STEPS_A_DECADE = 10
+_NAMED_BESIDE = 4  # lines
 _LOWEST_SHARE = -7.0  # of ten million commands one; fewer are never worth a decade of the sheet
 
 
@@ -148,7 +149,10 @@ def _label(
     outlines: list[tuple[np.ndarray, np.ndarray]],
     bottom: float,
 ) -> None:
-    """Mark each median and write name and median beside it, where there is room."""
+    """Mark each median and write name and median beside it, where there is room.
+
+    Those of many rivals, whose medians often lie together, are listed where the tails leave room.
+    """
     area = Box(sheet.area.left + 2, sheet.area.bottom + 2, sheet.width - 3, sheet.area.top + 8)
     ink = [sheet.line(x, np.maximum(y, bottom)) for x, y in outlines if len(x)]
     free = Placement(area, ink)
@@ -162,8 +166,30 @@ def _label(
         if not line.mark:
             _draw_median(axes, sheet, line, median, level)
             free.reserve(Box.around(*sheet.at(median, level), 9, 9))
+    if len(found) > _NAMED_BESIDE:
+        _list_names(axes, sheet, found)
+        return
     for line, point in sorted(found, key=lambda item: bool(item[0].mark)):
         _write_name(sheet, free, line, point)
+
+
+def _list_names(
+    axes: Axes, sheet: Sheet, found: list[tuple[reading.Line, tuple[float, float]]]
+) -> None:
+    ranked = sorted(found, key=lambda item: (bool(item[0].mark), item[1][0]))
+    rows = [
+        (
+            _with_median(line, point),
+            lighter(line.style.colour, 0.25 * bool(line.mark)),
+            line.style.dash,
+        )
+        for line, point in ranked
+    ]
+    sheet.list_lines(axes, rows)
+
+
+def _with_median(line: reading.Line, point: tuple[float, float]) -> str:
+    return f"{line.name}, half within {duration(10 ** point[0])}"
 
 
 def _draw_median(axes: Axes, sheet: Sheet, line: reading.Line, x: float, y: float) -> None:
@@ -182,7 +208,7 @@ def _write_name(
     sheet: Sheet, free: Placement, line: reading.Line, point: tuple[float, float]
 ) -> None:
     small = bool(line.mark) or sheet.scale < 0.9
-    text = line.name if small else f"{line.name}, half within {duration(10 ** point[0])}"
+    text = line.name if small else _with_median(line, point)
     size = sheet.letters("value")
     extent = text_size(text, size, bold=not line.mark)
     place = free.choose(around(sheet.at(*point), extent, 5 * sheet.scale), must=True)

@@ -206,17 +206,18 @@ def _name_ends(
     names: list[str],
     curves: list[tuple[np.ndarray, np.ndarray]],
 ) -> None:
-    """Write each line's name where it ends, in a column where it ends at the sheet's edge."""
+    """Write each line's name where it ends, in a column where it ends as far out as any."""
     # a full column of names shrinks its letters rather than run into the axis below
     size = min(sheet.letters("name"), sheet.room_high / (LINE_HEIGHT * max(len(lines), 1)))
     ends = [tuple(sheet.line(x, y)[-1]) if len(x) else (0.0, 0.0) for x, y in curves]
     sizes = [text_size(name, size, not line.mark) for name, line in zip(names, lines, strict=True)]
-    edge = sheet.area.right - 0.04 * (sheet.area.right - sheet.area.left)
+    far = max((x for x, _ in ends), default=sheet.area.right)
+    edge = far - 0.04 * (sheet.area.right - sheet.area.left)
     at_edge = [i for i, end in enumerate(ends) if end[0] >= edge]
     heights = [sizes[i][1] for i in at_edge]
     wanted = [ends[i][1] for i in at_edge]
     column = spread(wanted, heights, sheet.area.bottom, sheet.area.top + 4)
-    left = sheet.area.right + 4 * sheet.scale
+    left = min(far, sheet.area.right) + 4 * sheet.scale
     for i, middle in zip(at_edge, column, strict=True):
         width, height = sizes[i]
         free.reserve(Box(left, middle - height / 2, left + width, middle + height / 2))

@@ -36,6 +36,8 @@ _AGREEMENT = 1.5
 _ASIDE = "by ping-pong"
 _LOAD = " % load"
 _TURNS_LEAST = 10
+_MEASURES = ("ns", "ms", "s", "%", "KiB", "MiB", "GiB")  # what a number without them is not
+_NAMES_OF_MEASURES = ("mebibytes", "gibibytes", "kibibytes")
 # From one CPU or node to another: "CPU 0 ↔ CPU 1" there and back, "node 0 → node 1" one way.
 PAIR = re.compile(r"(CPU|node) (\d+) (↔|→) \1 (\d+)")
 _MARKS = "①②③④⑤⑥⑦⑧⑨⑩"
@@ -165,7 +167,9 @@ def kinds(result: Result) -> list[str]:
         return ["load", "percentiles", *_of_comparisons(result)]
     if any(item.at is not None for item in rates):
         return ["scaling", *_of_comparisons(result)]
-    found = _of_machine(result) + ["percentiles", "histogram"] * has_times
+    found = _of_machine(result)
+    # which part of all gaps is longer says less than how many are: the short ones are any number
+    found += ["percentiles"] * (has_times and "gaps" not in found) + ["histogram"] * has_times
     return [*found, *["throughput"] * bool(rates), *_of_comparisons(result)]
 
 
@@ -492,11 +496,18 @@ def unlike(result: Result, settings: dict[str, Any]) -> str:
 
 
 def _in_words(control: Any, value: Any) -> str:
-    label = control.label.lower()
-    if control.kind == "int" and label.endswith("s"):
+    label = control.label.lower().replace("cpus", "CPUs")
+    unit = control.unit if control.unit in _MEASURES else ""
+    if label in _NAMES_OF_MEASURES:
+        return f"{value:,} {unit}"
+    if control.kind == "int" and label.endswith("s") and not unit:
+        if label.startswith("most "):
+            return f"at {label.replace(' ', f' {value:,} ', 1)}"
         return "" if value == 1 else f"{value:,} {label}"  # one symbol goes without saying
     if control.kind in ("int", "float"):
-        return f"{label} {value:,g}" if control.kind == "float" else f"{label} {value:,}"
+        label = label.removesuffix(f" {unit}") if unit else label
+        number = f"{value:,g}" if control.kind == "float" else f"{value:,}"
+        return f"{label} {number} {unit}".rstrip()
     if control.kind == "bool":
         return label if value else f"not {label}"
     return "" if control.kind == "multi" else str(value)

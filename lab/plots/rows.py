@@ -6,7 +6,7 @@ Not for a figure of its own: who draws says which metric, in what order, and wha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -54,7 +54,11 @@ class Unit:
 
 
 def draw_rows(
-    sheet: Sheet, runs: Sequence[Result], measured: Sequence[Measurement], unit: Unit
+    sheet: Sheet,
+    runs: Sequence[Result],
+    measured: Sequence[Measurement],
+    unit: Unit,
+    remarks: Mapping[str, str] | None = None,
 ) -> Figure:
     """Draw a row for each of some measurements of the first run.
 
@@ -68,6 +72,8 @@ def draw_rows(
         Of one metric, in the order of the rows.
     unit
         What is counted.
+    remarks
+        By rival: what else is to be said of it, written behind its value.
     """
     several = len({item.case for item in measured}) > 1
     rows = [_row(runs, item, several) for item in measured]
@@ -90,7 +96,9 @@ def draw_rows(
         colour = style_of(row.present.rival).colour
         _, middle = sheet.at(low, index)
         sheet.write(left - 10 * sheet.scale, middle, name, letters, colour, True, "right")
-        _draw_row(axes, sheet, index, row, letters, unit)
+        _draw_row(
+            axes, sheet, index, row, letters, unit, (remarks or {}).get(row.present.rival, "")
+        )
     return sheet.figure
 
 
@@ -121,7 +129,9 @@ def _range(rows: list[_Row]) -> tuple[float, float]:
     return low - room, high + 2.6 * room
 
 
-def _draw_row(axes: Axes, sheet: Sheet, index: int, row: _Row, letters: float, unit: Unit) -> None:
+def _draw_row(
+    axes: Axes, sheet: Sheet, index: int, row: _Row, letters: float, unit: Unit, remark: str
+) -> None:
     item, style = row.present, style_of(row.present.rival)
     if row.noise:
         _draw_noise(axes, index, row)
@@ -143,7 +153,7 @@ def _draw_row(axes: Axes, sheet: Sheet, index: int, row: _Row, letters: float, u
         markeredgewidth=1.7 * sheet.scale,
         zorder=5,
     )
-    _write_value(sheet, index, row, ends[1], letters, unit)
+    _write_value(sheet, index, row, ends[1], letters, unit, remark)
 
 
 def _draw_noise(axes: Axes, index: int, row: _Row) -> None:
@@ -155,7 +165,7 @@ def _draw_noise(axes: Axes, index: int, row: _Row) -> None:
 
 
 def _write_value(
-    sheet: Sheet, index: int, row: _Row, end: float, letters: float, unit: Unit
+    sheet: Sheet, index: int, row: _Row, end: float, letters: float, unit: Unit, remark: str
 ) -> None:
     """Write the median and its interval right of the dots, else left, else less of it."""
     item, size, gap = row.present, letters * 0.88, 9 * sheet.scale
@@ -165,7 +175,8 @@ def _write_value(
     shown = [end, *(math.log10(max(other.median, 1e-9)) for _, other in row.earlier)]
     right, y = sheet.at(max(shown), index)
     left, _ = sheet.at(min(math.log10(max(item.low, 1e-9)), *shown), index)
-    for text in (whole + marks, whole, middle):
+    said = f", {remark}" if remark else ""
+    for text in (whole + said + marks, whole + said, middle + said, whole, middle):
         width = text_size(text, size)[0] + gap
         if right + width <= sheet.width - sheet.margin:
             sheet.write(right + gap, y, text, size, INK, side="left", over_grid=True)

@@ -16,6 +16,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from lab.plots.labels import FAMILY, Box, text_size, wrapped
@@ -194,6 +195,29 @@ class Sheet:
     def grid(self, axes: Axes, axis: str) -> None:
         """Draw a light grid along the axis that is read."""
         axes.grid(True, axis=axis, color=GRID, linewidth=0.8 * self.scale)  # type: ignore[arg-type]
+
+    def list_lines(
+        self, axes: Axes, lines: Sequence[tuple[str, str, str | tuple[int, tuple[float, ...]]]]
+    ) -> None:
+        """Write lines' names in the upper right corner of the axes, each behind a piece of it.
+
+        Parameters
+        ----------
+        axes
+            What ``plot`` returned.
+        lines
+            Names, colours and dashes, the first on top.
+        """
+        letters = min(self.letters("value"), 0.5 * self.room_high / (1.3 * max(len(lines), 1)))
+        piece = 26 * self.scale
+        left = self.area.right - max(text_size(name, letters, True)[0] for name, _, _ in lines)
+        for index, (name, colour, dash) in enumerate(lines):
+            y = self.area.top - (index + 0.5) * 1.3 * letters
+            self.write(left, y, name, letters, colour, bold=True, side="left")
+            x = [(left - part * self.scale) / self.width for part in (piece / self.scale + 5, 5)]
+            stroke = Line2D(x, [y / self.height] * 2, color=colour, linestyle=dash)
+            stroke.set_linewidth(2.0 * self.scale)
+            self.figure.add_artist(stroke)
 
     def room_for(self, names: Sequence[str], use: str = "name", bold: bool = True) -> float:
         """Return how wide the widest of some labels is, in points."""

@@ -88,23 +88,23 @@ def caches_of(result: Result, curves: Sequence[Curve]) -> list[Upright]:
     return [Upright(f"L{ends[end]} {bytes_text(end)}", end) for end in sorted(ends)]
 
 
-def plateaus(curve: Curve) -> list[int]:
-    """Return a point in the middle of each level part of a line, the longest part first."""
+def plateaus(curve: Curve) -> list[tuple[int, int]]:
+    """Return the first and the last point of each level part of a line, the longest part first."""
     starts = [0]
     for index in range(1, len(curve.y)):
         own = curve.y[starts[-1] : index]
         if abs(curve.y[index] - float(np.median(own))) > _LEVEL:
             starts.append(index)
     ends = [*starts[1:], len(curve.y)]
-    parts = [(start, end) for start, end in zip(starts, ends, strict=True) if end - start >= 2]
-    parts.sort(key=lambda part: part[0] - part[1])
-    return [(start + end - 1) // 2 for start, end in parts]
+    parts = [(start, end - 1) for start, end in zip(starts, ends, strict=True) if end > start + 1]
+    return sorted(parts, key=lambda part: part[0] - part[1])
 
 
 def _told(curve: Curve, text: Callable[[float], str]) -> tuple[tuple[int, str], ...]:
-    """Return what is written: the value at the end, then where the line is level, and at first."""
+    """Return what is written: values where the line is level, and at ends that are not."""
     levels = plateaus(curve)[:_LEVELS_TOLD]
-    points = [len(curve.at) - 1, *levels, *([] if any(i < 3 for i in levels) else [0])]
+    ends = [i for i in (len(curve.at) - 1, 0) if not any(a <= i <= b for a, b in levels)]
+    points = [*ends, *((first + last) // 2 for first, last in levels)]
     return tuple((i, text(float(curve.values[i]))) for i in points)
 
 

@@ -72,6 +72,9 @@ RIVALS: dict[str, tuple[str, ...]] = {
         "thread time",
         "perf_counter_ns",
         "jitted rdtsc",
+        "time_ns",
+        "ctypes clock_gettime",
+        "no clock",
     ),
     "core_to_core": ("compare-and-swap", "flag"),
     "pinning": (
@@ -80,11 +83,13 @@ RIVALS: dict[str, tuple[str, ...]] = {
         "pinned, disturbed",
         "pinned, noisy neighbour",
         "pinned, memory traffic",
+        "real-time",
     ),
     "memory_latency": (
         "random, 4 KiB pages",
         "random, huge pages",
         "page by page, 4 KiB pages",
+        "another page each load",
     ),
     "memory_bandwidth": ("read", "write", "copy", "triad"),
     "page_cost": (
@@ -102,7 +107,12 @@ RIVALS: dict[str, tuple[str, ...]] = {
         "shared memory",
         "file",
         "file, prefaulted",
+        "huge pages, prefaulted",
         "locked",
+        "file, being synced",
+        "shared memory, prefaulted",
+        "2 MiB pages",
+        "interleaved",
     ),
 }
 """The rivals of experiments on the machine, in the order of their looks: a new one goes last."""
@@ -135,12 +145,24 @@ def style_of(rival: str) -> Style:
     """
     if rival in STYLES:
         return STYLES[rival]
-    stem, _, program = rival.rpartition(", ")
-    if program in INDEPENDENT:
+    stem = rival.rpartition(", ")[0]
+    if is_independent(rival):
         return Style(style_of(stem).colour, _BESIDE.dash, _BESIDE.marker)
     if numbered := _NUMBERED.match(rival):
-        return _LOOKS[int(numbered[1]) % len(_LOOKS)]
+        return _numbered(int(numbered[1]))
     return _SPARE[zlib.crc32(rival.encode()) % len(_SPARE)]
+
+
+def is_independent(rival: str) -> bool:
+    """Say whether a rival is an independent program's line beside one of the lab's."""
+    return rival.rpartition(", ")[2] in INDEPENDENT
+
+
+def _numbered(number: int) -> Style:
+    """Return a look for each number; those of one colour have another dash and another marker."""
+    turn, place = divmod(number, len(_LOOKS))
+    looks = [_LOOKS[(place + shift * turn) % len(_LOOKS)] for shift in range(3)]
+    return Style(looks[0].colour, looks[1].dash, looks[2].marker)
 
 
 def lighter(colour: str, part: float = 0.4) -> str:
