@@ -25,6 +25,7 @@ import nbformat
 
 from engines.errors import ExchangeLabError, FileError, InputError
 from lab.experiments import experiment_named
+from lab.experiments.about_machines import ABOUT_MACHINES
 from lab.jupyter.launch import environment
 from lab.measure.bench import Bench
 from lab.measure.result import CHECKOUT, SHIPPED, Result, results
@@ -97,6 +98,7 @@ ORDERS = (
             seconds=1.0,
         ),
     ),
+    *(Order(entry.name) for entry in ABOUT_MACHINES),
     Order("self_check"),
 )
 
