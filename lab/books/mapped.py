@@ -76,7 +76,7 @@ class MappedBook:
         FileError
             The file cannot be made.
         """
-        kind = _kind(engine)
+        kind = kind_of(engine)
         pages = min(orders + 1, PAGES_MAX) if pages is None else pages
         file = BookFile.create(path, bytes_needed(orders, symbols, pages, owners))
         return cls(file, kind(orders, symbols, pages, file.ladder, owners=owners))
@@ -91,7 +91,7 @@ class MappedBook:
             The file is not there, holds something else or another layout, was cut off, has a
             writer, or was left in the middle of a command or by a machine that went down.
         """
-        kind = _kind(engine)
+        kind = kind_of(engine)
         file = BookFile.to_write(path)
         try:
             return cls(file, kind.attach(file.ladder))
@@ -119,7 +119,7 @@ class MappedBook:
         self.close()
 
 
-def _kind(engine: str) -> type[PriceLadder]:
+def kind_of(engine: str) -> type[PriceLadder]:
     """Return the class of an engine that can live in a file."""
     if engine not in ENGINES:
         raise InputError(f"engine {engine} cannot live in a file; choose from {', '.join(ENGINES)}")
