@@ -78,6 +78,17 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
         },
     ),
     Experiment(
+        "numa_matrix",
+        "How far is each node's memory from each node's cores?",
+        "loads and reads from each node's cores through memory that is bound to each node",
+        "",
+        "lab.experiments.numa_matrix:numa_matrix",
+        {
+            "smoke": dict(largest=2, rounds=1, seconds=0.02),
+            "full": dict(largest=256, rounds=4, seconds=3.0),
+        },
+    ),
+    Experiment(
         "page_cost",
         "What does a page cost the first time, and every time after?",
         "pages of every kind, come by one by one or all at once, in memory and in files",

@@ -29,6 +29,7 @@ _PLACES = "/usr/lib/lmbench/bin/*/lat_mem_rd", "/usr/lib/lmbench/bin/lat_mem_rd"
 _KNOWN = "ENOUGH=10000", "TIMING_O=0", "LOOP_O=0"
 AGREEMENT = 0.15
 _COMPARED = 2**14, 2**18, 2**20, 2**23, 2**26, 2**28
+_AS_MEMORY = 0.7  # of what a load from memory takes
 _HUGE_LEAST = 0.5  # of the memory, to be called huge pages
 
 
@@ -105,6 +106,8 @@ class Asked:
         by_size = {at: ns for (name, at), ns in found.items() if name == RANDOM}
         steps = ", ".join(steps_in_words(by_size, self._machine))
         self._bench.finding = f"A load takes {steps}{self._saving()}"
+        if less := less_cache_than_shown(by_size, largest_cache(self._machine)):
+            self._bench.note(less)
         if self._program:
             self._hold_against(found)
 
@@ -184,6 +187,28 @@ def steps_in_words(found: Mapping[int, float], machine: Topology) -> list[str]:
         where = "memory" if below else "the most"
         words.append(f"{duration(found[largest])} from {where} ({bytes_text(largest)})")
     return words or [f"{duration(found[largest])} ({bytes_text(largest)})"]
+
+
+def less_cache_than_shown(found: Mapping[int, float], cache_bytes: int) -> str:
+    """Say so where loads through half of the largest cache take nearly as long as from memory.
+
+    Parameters
+    ----------
+    found
+        Nanoseconds by bytes gone through.
+    cache_bytes
+        The largest cache, as the kernel shows it.
+    """
+    largest = max(found)
+    within = [at for at in found if at <= cache_bytes // 2]
+    if largest < 2 * cache_bytes or not within or found[max(within)] < _AS_MEMORY * found[largest]:
+        return ""
+    at = max(within)
+    return (
+        f"The kernel shows a cache of {bytes_text(cache_bytes)}, but through {bytes_text(at)} a "
+        f"load takes {duration(found[at])}, nearly as long as from memory: neighbours have the "
+        "rest of it, or a virtual machine's topology is made up."
+    )
 
 
 def _data_caches(machine: Topology) -> dict[int, int]:
