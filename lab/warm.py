@@ -35,6 +35,7 @@ def groups() -> dict[str, Callable[[], None]]:
     parts = {
         "clock": _warm_clock,
         "chase": _warm_chase,
+        "memory": _warm_memory,
         "threads": _warm_threads,
         "order_flow": _warm_flows,
         "files": _warm_files,
@@ -67,6 +68,22 @@ def _warm_chase() -> None:
     from lab.hardware.chase import load_ns
 
     load_ns(2**16, passes=1)
+
+
+def _warm_memory() -> None:
+    import numpy as np
+
+    from lab.hardware.faults import touch_each
+    from lab.hardware.stream import ARRAYS, Stream, bytes_for, stream
+    from lab.hardware.walks import LINE_BYTES, at_random, link, walk
+
+    lines = np.zeros(2**13, np.int64)
+    memory = lines[-lines.ctypes.data % LINE_BYTES // 8 :]
+    walk(link(memory, at_random(64, 1), 0), 64)
+    arrays = Stream.over(np.zeros(bytes_for(2**14), np.uint8))
+    for kind in ARRAYS:
+        stream([arrays], kind, 2**14, 1)
+    touch_each(lines.ctypes.data, 2, 512, 1, 1, np.zeros(2, np.int64))
 
 
 def _warm_threads() -> None:

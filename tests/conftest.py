@@ -25,6 +25,7 @@ MEASURING = {
     "tests/lab/test_hardware.py",
     "tests/lab/test_load.py",
     "tests/lab/test_mapped_book.py",
+    "tests/lab/test_memory_experiments.py",
     "tests/lab/test_memory_probes.py",
     "tests/lab/test_mmap_tuning.py",
     "tests/lab/test_open_loop.py",
