@@ -234,11 +234,7 @@ class Buffer:
     def _nameless_memory(self) -> int:
         size = self.page_bytes.bit_length() - 1
         flags = _MFD_HUGETLB | size << _SIZE_SHIFT if self._is_explicit else 0
-        if hasattr(os, "memfd_create"):
-            descriptor = os.memfd_create("exchange-lab", flags)
-        else:
-            with tempfile.TemporaryFile() as file:
-                descriptor = os.dup(file.fileno())
+        descriptor = nameless_memory(flags)
         os.ftruncate(descriptor, _whole(self.wanted.nbytes, self.page_bytes))
         return descriptor
 
@@ -383,6 +379,14 @@ def attached(descriptor: int, nbytes: int, **words: object) -> Buffer:
     # Of huge pages out of the reserve the file's block is one such page.
     is_huge = wanted.backing == "shared" and file.st_size % file.st_blksize == 0
     return _made(wanted, descriptor, file.st_blksize if is_huge else PAGE)
+
+
+def nameless_memory(flags: int = 0) -> int:
+    """Return the descriptor of an empty file without a name, in memory where the system can."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("exchange-lab", flags)
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 def _made(wanted: Wanted, descriptor: int | None, page_bytes: int | None = None) -> Buffer:

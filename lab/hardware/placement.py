@@ -130,28 +130,43 @@ def _nodes_in(words: ctypes.Array) -> tuple[int, ...]:
 
 
 def nodes_with_memory(tree: Tree | None = None) -> tuple[int, ...]:
-    """Return the nodes that have memory, CPUs or not, in order; (0,) where none are shown."""
+    """Return the nodes that have memory, CPUs or not, in order.
+
+    Where sysfs is not shown, those that this process may use; (0,) where that is not told either.
+    """
     tree = tree or Tree()
     text = tree.text(f"{_NODE}/has_memory")
     if text is None:
         text = tree.text(f"{_NODE}/online")
-    return tuple(sorted(parse_list(text))) if text else (0,)
+    return tuple(sorted(parse_list(text))) if text else _allowed_nodes() or (0,)
 
 
 def usable_nodes() -> tuple[int, ...]:
     """Return the nodes whose memory this process may use: its control group's (cpuset.mems)."""
+    there = nodes_with_memory()
+    return tuple(node for node in _allowed_nodes() if node in there) or there
+
+
+def _allowed_nodes() -> tuple[int, ...]:
+    """Return the nodes that the kernel lets this process use, () where it does not tell."""
     words, most = mask_of(())
     try:
         call("get_mempolicy", None, words, most, None, _MEMORY_ALLOWED)
     except OSError:
         shown = Tree().fields("/proc/self/status").get("Mems_allowed_list", "")
-        return tuple(sorted(parse_list(shown) & set(nodes_with_memory()))) or nodes_with_memory()
-    return tuple(node for node in _nodes_in(words) if node in nodes_with_memory())
+        return tuple(sorted(parse_list(shown)))
+    return _nodes_in(words)
 
 
 def cpus_of(node: int) -> frozenset[int]:
-    """Return the online CPUs of a node, none for memory alone."""
-    return Tree().cpus(f"{_NODE}/node{node}/cpulist", f"{_NODE}/node{node}/cpumap") or frozenset()
+    """Return the online CPUs of a node, none for memory alone.
+
+    Where sysfs is not shown: of the only node all that this process may use, of others none.
+    """
+    told = Tree().cpus(f"{_NODE}/node{node}/cpulist", f"{_NODE}/node{node}/cpumap")
+    if told is None and usable_nodes() == (node,):
+        return frozenset(os.sched_getaffinity(0))
+    return told or frozenset()
 
 
 def free_bytes(node: int, tree: Tree | None = None) -> int | None:

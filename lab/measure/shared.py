@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import mmap
 import os
-import tempfile
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
+
+from lab.hardware.buffer import nameless_memory
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class SharedArray:
     def zeros(cls, count: int, dtype: DTypeLike) -> SharedArray:
         """Return a new shared array."""
         kind = np.dtype(dtype)
-        descriptor = _nameless_file()
+        descriptor = nameless_memory()
         os.ftruncate(descriptor, max(count * kind.itemsize, 1))
         return cls(descriptor, _mapped(descriptor, kind, count))
 
@@ -69,14 +70,6 @@ def _described(dtype: np.dtype[Any]) -> list[list[str]]:
     if dtype.names is None:
         return [["", dtype.str]]
     return [[name, dtype[name].str] for name in dtype.names]
-
-
-def _nameless_file() -> int:
-    """Return the descriptor of a file that has no name, in memory where the system can."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("exchange-lab")
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
 
 
 def _mapped(descriptor: int, dtype: np.dtype[Any], count: int) -> np.ndarray[Any, Any]:

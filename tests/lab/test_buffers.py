@@ -97,7 +97,9 @@ def test_where_the_kernel_cannot_populate_each_page_is_written(monkeypatch):
 
 
 def test_huge_pages_come_where_the_kernel_gives_them():
-    setting = Tree().text("/sys/kernel/mm/transparent_hugepage/enabled") or "[never]"
+    setting = Tree().text("/sys/kernel/mm/transparent_hugepage/enabled")
+    if setting is None:
+        pytest.skip("the kernel does not show whether it has huge pages")
     with allocate(Wanted(8 * MIB, pages="transparent", prefault="populate")) as buffer:
         assert buffer.address % (2 * MIB) == 0
         huge = buffer.found().page_sizes.get(2 * MIB, 0)

@@ -175,6 +175,23 @@ def test_the_calls_that_find_out():
     assert placement.migrate_pages(placement.usable_nodes()[:1], placement.usable_nodes()[:1]) == 0
 
 
+def test_where_single_pages_are_not_told_the_kernels_counts_are_taken(monkeypatch):
+    """A container may forbid move_pages; numa_maps tells of a mapping as a whole."""
+
+    def forbidden(addresses: np.ndarray) -> np.ndarray:
+        raise OSError(errno.EPERM, "move_pages: Operation not permitted")
+
+    node = placement.usable_nodes()[0]
+    with allocate(Wanted(64 * PAGE, backing="shared", placement="bind", nodes=(node,))) as buffer:
+        buffer.array[: 16 * PAGE] = 1
+        exact = buffer.found()
+        monkeypatch.setattr("lab.hardware.pages.node_of_pages", forbidden)
+        counted = buffer.found()
+    assert counted.nodes == exact.nodes == {node: 16}
+    assert (counted.absent, counted.present, len(counted.status)) == (48, 16, 0)
+    assert "counted in numa_maps" in counted.notes[0]
+
+
 def test_memory_of_a_node_is_read_from_its_own_file(tmp_path):
     from lab.hardware.sysfs import Tree
 
