@@ -9,8 +9,10 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from lab.hardware.affinity import allowed_cpus
 from lab.hardware.memory import memory_bytes
-from lab.hardware.sysfs import Tree
+from lab.hardware.sysfs import Tree, format_list
+from lab.hardware.topology import read
 
 # Processes that run or want to, for each CPU.
 _LOAD_WARNING, _LOAD_BAD = 0.25, 0.75
@@ -38,9 +40,11 @@ def fingerprint() -> dict[str, Any]:
     -------
     dict
         ``id`` is equal for equal hardware: it is made from the processor, the CPUs, the memory
-        in GiB and the hypervisor, never from what changes by itself. ``load_1m`` is of now.
+        in GiB and the hypervisor, never from what changes by itself or can be set. What can be set
+        (``governor``, ``turbo``, ``smt``, ``transparent_huge_pages``, ``isolated_cpus``,
+        ``allowed_cpus``) and ``load_1m`` are of now; None is what is not shown here.
     """
-    return _standing() | {"load_1m": round(os.getloadavg()[0], 2)}
+    return _standing() | settings_of(Tree()) | {"load_1m": round(os.getloadavg()[0], 2)}
 
 
 @functools.cache
@@ -58,11 +62,35 @@ def _standing() -> dict[str, Any]:
         "memory_bytes": size_bytes,
         "kernel": f"{platform.system()} {platform.release()}",
         "hypervisor": hypervisor,
+        "microcode": tree.fields("/proc/cpuinfo").get("microcode"),
+        "memory_nodes": len(read(tree.root).numa_nodes),
         "python": platform.python_version(),
         "numpy": _version("numpy"),
         "numba": _version("numba"),
         "clock": "cycle counter" if counter_trust(tree)[0] else "monotonic clock",
     }
+
+
+def settings_of(tree: Tree) -> dict[str, str | None]:
+    """Return what of a machine can be set and moves a number; None for what is not shown."""
+    cpu = "/sys/devices/system/cpu"
+    names = {tree.text(f"{cpu}/cpu{n}/cpufreq/scaling_governor") for n in tree.numbered(cpu, "cpu")}
+    governors = sorted(name for name in names if name)
+    no_turbo = tree.number(f"{cpu}/intel_pstate/no_turbo")
+    turbo = tree.number(f"{cpu}/cpufreq/boost") if no_turbo is None else 1 - no_turbo
+    pages = tree.text("/sys/kernel/mm/transparent_hugepage/enabled") or ""
+    return {
+        "governor": ", ".join(governors) or None,
+        "turbo": _switch(turbo),
+        "smt": _switch(tree.number(f"{cpu}/smt/active")),
+        "transparent_huge_pages": pages.partition("[")[2].partition("]")[0] or None,
+        "isolated_cpus": tree.text(f"{cpu}/isolated"),
+        "allowed_cpus": format_list(set(allowed_cpus())) if tree.is_live else None,
+    }
+
+
+def _switch(state: int | None) -> str | None:
+    return None if state is None else "on" if state else "off"
 
 
 def load_severity(load: float, cpus: int) -> str:

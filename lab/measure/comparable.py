@@ -18,6 +18,17 @@ from lab.measure.work import differing, settings, work_key
 
 # What of a machine's fingerprint moves a number. Load is of the moment, and names repeat the rest.
 _MACHINE = ("id", "cpu", "cpus", "memory_bytes", "hypervisor", "kernel", "clock")
+# What can be set on a machine; results of before know nothing of it.
+_SETTINGS = (
+    "governor",
+    "turbo",
+    "smt",
+    "transparent_huge_pages",
+    "isolated_cpus",
+    "allowed_cpus",
+    "microcode",
+    "memory_nodes",
+)
 _VERSIONS = ("python", "numpy", "numba")
 _TAILS = ("99", "99.9")
 # Rival, case, metric.
@@ -129,6 +140,7 @@ def differences(before: Result, after: Result) -> list[Difference]:
     parts: list[tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = [
         ("parameter", before.parameters, after.parameters, tuple(names)),
         ("machine", before.machine, after.machine, _MACHINE),
+        ("machine", before.machine, after.machine, _known_to_both(before, after)),
         ("version", before.machine, after.machine, _VERSIONS),
         ("version", *forms, ("result",)),  # another form was also measured in another way
         ("code", before.code.model_dump(), after.code.model_dump(), ("version", "commit", "dirty")),
@@ -139,6 +151,11 @@ def differences(before: Result, after: Result) -> list[Difference]:
         for name in keys
         if old.get(name) != new.get(name)
     ]
+
+
+def _known_to_both(before: Result, after: Result) -> tuple[str, ...]:
+    """Return the settings that both results have: an older one does not differ by its age."""
+    return tuple(name for name in _SETTINGS if name in before.machine and name in after.machine)
 
 
 def warnings(befores: Sequence[Result], afters: Sequence[Result]) -> list[str]:
