@@ -27,7 +27,7 @@ import numpy as np
 from numba import njit
 
 from engines.intrinsics import compare_and_swap, load_acquire, read_ticks, store_release
-from lab.hardware.affinity import pinned
+from lab.hardware.affinity import pinned, refusal
 from lab.hardware.whereabouts import Watch, Whereabouts
 
 KINDS = ("compare-and-swap", "flag")
@@ -193,6 +193,9 @@ def exchange(
     """
     if cpus[0] == cpus[1]:
         raise ValueError(f"cpu {cpus[0]} cannot hand a word to itself; choose two CPUs")
+    for cpu in cpus:  # before anybody waits for somebody who will not come
+        if problem := refusal(cpu):
+            raise ValueError(f"cpu {cpu} {problem}")
     ask, answer = (swap_ask, swap_answer) if kind == KINDS[0] else (flag_ask, flag_answer)
     memory = np.zeros(_WORDS + _LINE_PAIR_BYTES // 8, np.int64)
     address = memory.ctypes.data + -memory.ctypes.data % _LINE_PAIR_BYTES
