@@ -104,7 +104,8 @@ class TimeSource:
         Does work and makes a reading, so many times: a batch of both together; None for a source
         that is called from Python.
     durations
-        Returns times that grow by little, in what the source counts in.
+        Returns the times of 0 to 96 steps of work, over and over, in what the source counts in; of
+        a clock too coarse for that, by how much it jumped.
     counts_ticks
         Whether that is ticks of the cycle counter and not nanoseconds.
     is_slow
@@ -131,7 +132,7 @@ def work_alone(times: int) -> Batch:
 
 
 def _worked(code: int, times: int) -> Batch:
-    spent_ns, wrong = _worked_batch_of(code)(times, 1)
+    spent_ns, wrong = _worked_batch_of(code)(times, np.ones(1, np.int64))
     return Batch(spent_ns / times, wrong)
 
 
@@ -193,12 +194,17 @@ def _compiled(
         found = np.zeros(_STEP_DURATIONS, np.int64)
         for seed in range(2):  # the first pass touches the pages
             _time_growing_work_of(code)(found, seed)
-        return found if found.any() else _jumps_of(code)(_JUMPS, _JUMPS_NS)
+        if found.any():
+            return found
+        jumps = _jumps_of(code)(_JUMPS, _JUMPS_NS)
+        # Where the thread stood still between two readings, a jump is of several steps.
+        return np.full(1, jumps.min()) if len(jumps) else found
 
     return TimeSource(name, explanation, back_to_back, after_work, durations, counts_ticks, is_slow)
 
 
 # -- kernels: one for each source, as its code is a constant in them -------------------------------
+# Work is written to memory before a clock is read: else the compiler may move it behind the reading.
 
 _made: dict[tuple[str, int], Any] = {}
 
@@ -235,18 +241,19 @@ def _batch_of(code: int) -> Any:
 @_once
 def _worked_batch_of(code: int) -> Any:
     @njit(cache=True, nogil=True)
-    def worked_batch(readings, seed):
+    def worked_batch(readings, place):
         start_ns = read_monotonic_ns()
-        state, since_first = np.int64(seed), np.int64(0)
+        seed = state = place[0]
+        since_first = np.int64(0)
         first = read_source(code)
         for _ in range(readings):
             for _ in range(WORK_STEPS):
                 state = (state ^ (state >> 7)) * 6364136223846793005
+            place[0] = state
             since_first += read_source(code) - first
         end_ns = read_monotonic_ns()
         last = read_source(code)
         is_in_order = 0 <= since_first <= readings * (last - first)
-        # The state is part of the answer, so that the work cannot be left out.
         return end_ns - start_ns, 0 if is_in_order and state != seed else 1
 
     return worked_batch
@@ -256,13 +263,13 @@ def _worked_batch_of(code: int) -> Any:
 def _time_growing_work_of(code: int) -> Any:
     @njit(cache=True, nogil=True)
     def time_growing_work(durations, seed):
-        state = np.int64(seed)
+        state = np.int64(seed) + 1
         for index in range(len(durations)):
             before = read_source(code)
             for _ in range(index % 97):
-                state = state * 6364136223846793005 + 1442695040888963407
+                state = (state ^ (state >> 7)) * 6364136223846793005
+            durations[index] = state
             durations[index] = read_source(code) - before
-        return state
 
     return time_growing_work
 
