@@ -17,7 +17,7 @@ from engines.matching.ladder_layout import PAGES_MAX, bytes_needed
 from lab.experiments.matching_flow import prepare
 from lab.experiments.mmap_tuning import MEMORIES, SYNCED
 from lab.hardware.clock import calibrate
-from lab.hardware.memory import Wanted, allocate
+from lab.hardware.memory import Wanted, allocate, left_bytes
 from lab.hardware.placement import usable_nodes
 from lab.hardware.sysfs import Tree
 from lab.measure.bench import Bench
@@ -130,8 +130,6 @@ class Asked:
 
     def _require_room(self, nbytes: int) -> None:
         """Refuse a book that this machine has no room for, before it is made."""
-        from lab.hardware.memory import left_bytes
-
         left = left_bytes(Tree())
         if left is not None and 2 * nbytes > left:
             raise InputError(
