@@ -142,8 +142,8 @@ def _time_growing_work(code, durations, seed):
         before = read_ticks(code)
         for _ in range(index % 97):
             state = state * 6364136223846793005 + 1442695040888963407
+        durations[index] = state  # else the compiler may move the work behind the reading
         durations[index] = read_ticks(code) - before
-    return state  # so that the work is not optimised away
 
 
 def _floor(code: int) -> float:

@@ -204,7 +204,7 @@ def _compiled(
 
 
 # -- kernels: one for each source, as its code is a constant in them -------------------------------
-# Work is written to memory before a clock is read: else the compiler may move it behind the reading.
+# Work is written to memory before a clock is read: the compiler may move it behind that else.
 
 _made: dict[tuple[str, int], Any] = {}
 
