@@ -53,9 +53,8 @@ def _standing() -> dict[str, Any]:
     tree = Tree()
     cpu, cpus, hypervisor = cpu_model(tree), os.cpu_count() or 1, hypervisor_name(tree)
     size_bytes = memory_bytes(tree) or _memory_by_sysconf()
-    identity = f"{cpu}|{cpus}|{round(size_bytes / 2**30)}|{hypervisor}"
     return {
-        "id": hashlib.blake2b(identity.encode(), digest_size=4).hexdigest(),
+        "id": identity(cpu, cpus, round(size_bytes / 2**30), hypervisor),
         "name": machine_name(cpu, cpus, hypervisor),
         "cpu": cpu,
         "cpus": cpus,
@@ -69,6 +68,16 @@ def _standing() -> dict[str, Any]:
         "numba": _version("numba"),
         "clock": "cycle counter" if counter_trust(tree)[0] else "monotonic clock",
     }
+
+
+def identity(cpu: str, cpus: int, memory_gib: int, hypervisor: str) -> str:
+    """Return the id of all machines that are built so.
+
+    >>> identity("AMD EPYC", 2, 24, "KVM")
+    '0726a9c3'
+    """
+    words = f"{cpu}|{cpus}|{memory_gib}|{hypervisor}"
+    return hashlib.blake2b(words.encode(), digest_size=4).hexdigest()
 
 
 def settings_of(tree: Tree) -> dict[str, str | None]:

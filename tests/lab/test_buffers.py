@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -18,7 +19,14 @@ from engines.messages import EVENT
 from lab.hardware import buffer as buffers
 from lab.hardware import placement, reserve
 from lab.hardware.capacity import lockable_bytes, own_bytes
-from lab.hardware.memory import Wanted, allocate, attached, prefaulted, touched_pages
+from lab.hardware.memory import (
+    Wanted,
+    allocate,
+    attached,
+    prefaulted,
+    prefaulted_array,
+    touched_pages,
+)
 from lab.hardware.pages import PAGE, found_of
 from lab.hardware.sysfs import Tree
 from lab.measure.process import Attended, Task
@@ -333,6 +341,27 @@ def test_a_prefaulted_array_lives_as_long_as_a_view_of_it():
         gc.collect()
         view[:] = 1
         assert touched_pages(view).all()
+
+
+@pytest.mark.parametrize("huge", [False, True])
+def test_prefaulted_pages_are_there_before_they_are_used(huge):
+    pages = 2_000
+    buffer = prefaulted(pages * PAGE, huge)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    buffer[:] = 7
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < pages // 10
+    assert int(buffer.sum()) == 7 * len(buffer)
+
+
+def test_prefaulted_records():
+    kind = np.dtype([("a", "<u8"), ("b", "<i4"), ("c", "<i4")])
+    records = prefaulted_array(1_000, kind)
+    assert records.shape == (1_000,)
+    assert records.dtype == kind
+    assert not records["a"].any()
+    assert len(prefaulted_array(0, kind)) == 0
+    with pytest.raises(ValueError, match="0 bytes is no buffer"):
+        prefaulted(0)
 
 
 TASKS = """
