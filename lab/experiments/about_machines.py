@@ -46,9 +46,9 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
         "lab.experiments.pinning:pinning",
         {
             "smoke": dict(
-                messages=1_000,
-                live_orders=300,
-                placements=["free", "pinned", "neighbour"],
+                messages=500,
+                live_orders=200,
+                placements=["free", "neighbour"],
                 rounds=1,
                 seconds=0.02,
             ),
