@@ -2,9 +2,10 @@
 
 ``topology`` (packages, cores, caches, memory nodes), ``affinity`` (pinning), ``memory`` (buffers
 whose backing, page size and memory node are chosen, and looked at page by page), ``chase`` (what a
-load from memory takes), ``clock`` (ticks to nanoseconds), ``counters`` (cycles, instructions and misses, where they are counted), ``doctor``
-(what limits a measurement here) and ``machine`` (who it is, and all of it in one place). Everything
-that is read from files takes a ``root``, so that the files of another machine can be looked at.
+load from memory takes), ``clock`` (ticks to nanoseconds), ``counters`` (cycles, instructions and
+misses, where they are counted), ``doctor`` (what limits a measurement here) and ``machine`` (who it
+is, and all of it in one place). Everything that is read from files takes a ``root``, so that the
+files of another machine can be looked at.
 
 Nothing here changes the system; remedies are commands that a person may run.
 """
