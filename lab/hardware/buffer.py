@@ -35,6 +35,7 @@ _MAP_HUGETLB, _MFD_HUGETLB, _SIZE_SHIFT = 0x40000, 4, 26
 _HUGE, _NO_HUGE = 14, 15
 _DROP, _REMOVE = 4, 9
 _POPULATE = {"read": 22, "populate": 23}  # Linux 5.14
+_OF_PAGES_THERE = ("collapse", "cold", "pageout", "dontneed")
 _TRANSPARENT = "/sys/kernel/mm/transparent_hugepage"
 _TRANSPARENT_BYTES = 1 << 21
 
@@ -175,11 +176,12 @@ class Buffer:
         if self.wanted.policy != FIRST_TOUCH:
             self._bind(self.wanted.policy, move=True)
         for word in self.wanted.advice:
-            if word != "collapse":
+            if word not in _OF_PAGES_THERE:
                 self._advise_if_possible(word)
         self._fetch()
-        if "collapse" in self.wanted.advice:
-            self._advise_if_possible("collapse")
+        for word in self.wanted.advice:
+            if word in _OF_PAGES_THERE:
+                self._advise_if_possible(word)
         if self.wanted.lock != "no":
             self._lock()
 
@@ -271,7 +273,7 @@ class Buffer:
                 self.notes.append(
                     f"transparent huge pages are switched off here ({name}: {setting}); "
                     f"as root: echo {'madvise' if name == 'enabled' else 'advise'} "
-                    f"> {_TRANSPARENT}/{name}"
+                    f"> {_TRANSPARENT}/{name}; or prefault and take the advice collapse"
                 )
         advice = _NO_HUGE if self.wanted.pages == "small" else _HUGE
         try:

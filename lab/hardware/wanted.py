@@ -55,7 +55,8 @@ class Wanted:
     lock
         Never swapped: ``all`` of it, there now, or each page ``on fault``.
     advice
-        Names of ``ADVICE``, told in their order; ``collapse`` after the pages are there.
+        Names of ``ADVICE``, told in their order; what is about pages that are there (``collapse``
+        to huge ones, ``cold``, ``pageout``, ``dontneed``) once they are.
     path
         The file, kept afterwards. Without it a file without a name, so that nothing is left behind,
         however the process ends.

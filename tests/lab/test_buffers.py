@@ -335,6 +335,15 @@ def test_advice_is_followed_or_refused():
             buffer.advise("hurry")
 
 
+@pytest.mark.parametrize("backing", ["private", "shared"])
+def test_pages_that_are_there_are_put_together_or_it_is_said_that_they_cannot_be(backing):
+    wanted = Wanted(8 * MIB, backing=backing, prefault="populate", advice=["random", "collapse"])
+    with allocate(wanted) as buffer:
+        buffer.array[:] = 1
+        huge = buffer.found().page_sizes.get(2 * MIB, 0)
+        assert (huge == 8 * MIB) != bool(buffer.notes)
+
+
 def test_a_prefaulted_array_lives_as_long_as_a_view_of_it():
     for huge in (False, True):
         view = prefaulted(3 * MIB, huge)[PAGE:]
