@@ -87,10 +87,13 @@ def _warm_memory() -> None:
 
 
 def _warm_threads() -> None:
+    from lab.hardware.clock import calibrate
+    from lab.hardware.frequency import pace
     from lab.hardware.gaps import Spinner
     from lab.hardware.handoff import load_kernels
 
     Spinner().slice(1.0)
+    pace(calibrate(), 1.0)
     load_kernels()
 
 
