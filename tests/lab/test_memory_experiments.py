@@ -1,0 +1,423 @@
+"""What goes through memory, held against plain Python; and what the experiments make of it."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import platform
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import njit
+
+from engines.errors import InputError
+from lab.experiments import memory_latency_asked as latency_asked
+from lab.experiments import memory_sizes, numa_matrix_task
+from lab.experiments.memory_bandwidth_asked import cores_first, counts_up_to
+from lab.experiments.memory_latency_task import Cycle, digest_of, loads, read_lat_mem_rd
+from lab.experiments.memory_sizes import allowed_bytes, sizes_of
+from lab.experiments.numa_matrix_asked import Nodes, in_words
+from lab.experiments.page_cost_asked import mount_of, task_for
+from lab.experiments.page_cost_task import WAYS, NotHere, Region
+from lab.hardware import stream, walks
+from lab.hardware.affinity import allowed_cpus
+from lab.hardware.clock import calibrate
+from lab.hardware.faults import touch_each
+from lab.hardware.placement import usable_nodes
+from lab.hardware.sysfs import Tree
+from lab.hardware.topology import Cache, Topology, read
+from lab.measure.bench import Bench
+from lab.measure.runner import run_experiment
+from lab.measure.talk import Talk
+
+PAGE_LINES = mmap.PAGESIZE // walks.LINE_BYTES
+seeds = st.integers(0, 2**32 - 1)
+
+
+def silent(*_: object) -> None:
+    """Report to nobody."""
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    """A bench that reports to nobody."""
+    with Bench(silent) as bench:
+        yield bench
+
+
+def lines_of_memory(lines: int) -> np.ndarray:
+    """Return zeroed words that begin at a line."""
+    words = np.zeros((lines + 1) * walks.WORDS, np.int64)
+    first = -words.ctypes.data % walks.LINE_BYTES // 8
+    return words[first : first + lines * walks.WORDS]
+
+
+def lines_met(memory: np.ndarray, place: int, steps: int) -> list[int]:
+    """Follow addresses in plain Python; return the lines that they are in."""
+    met = []
+    for _ in range(steps):
+        offset = place - memory.ctypes.data
+        met.append(offset // walks.LINE_BYTES)
+        place = int(memory[offset // 8])
+    assert place - memory.ctypes.data == met[0] * walks.LINE_BYTES + offset % walks.LINE_BYTES
+    return met
+
+
+class TestCyclesThroughMemory:
+    @settings(max_examples=30, deadline=None)
+    @given(lines=st.integers(2, 500), seed=seeds, word=st.integers(0, 7))
+    def test_at_random_is_one_cycle_through_every_line(self, lines, seed, word):
+        memory = lines_of_memory(lines)
+        place = walks.link(memory, walks.at_random(lines, seed), word)
+        assert sorted(lines_met(memory, place, lines)) == list(range(lines))
+
+    @settings(max_examples=20, deadline=None)
+    @given(pages=st.integers(1, 20), seed=seeds)
+    def test_page_by_page_ends_a_page_before_it_begins_the_next(self, pages, seed):
+        memory = lines_of_memory(pages * PAGE_LINES)
+        order = walks.page_by_page(pages * PAGE_LINES, seed)
+        met = lines_met(memory, walks.link(memory, order, 0), len(order))
+        assert sorted(met) == list(range(len(order)))
+        of_pages = [line // PAGE_LINES for line in met]
+        assert sum(one != other for one, other in pairwise(of_pages)) == pages - 1
+
+    def test_lines_of_a_page_come_in_another_order_on_each(self):
+        order = walks.page_by_page(4 * PAGE_LINES, 1).reshape(4, -1) % PAGE_LINES
+        assert len({tuple(row) for row in order.tolist()}) == 4
+
+    @settings(max_examples=20, deadline=None)
+    @given(pages=st.integers(1, 70), more=st.integers(0, 30), seed=seeds)
+    def test_another_page_each_is_the_walk_of_lmbench(self, pages, more, seed):
+        among = (pages + more) * PAGE_LINES
+        order = walks.another_page_each(pages * PAGE_LINES, seed, among)
+        chosen = np.random.default_rng(seed).permutation(pages + more)[:pages].tolist()
+        assert order.tolist() == lmbench_walk(chosen)
+        assert len(set(order.tolist())) == pages * PAGE_LINES
+
+    @settings(max_examples=30, deadline=None)
+    @given(lines=st.integers(2, 60), first=st.integers(0, 200), steps=st.integers(0, 300))
+    def test_the_sum_of_addresses_is_that_of_the_lines_met(self, lines, first, steps):
+        memory, order = lines_of_memory(lines), walks.at_random(lines, 5)
+        place = walks.link(memory, order, 3)
+        place, _ = walks.walk(place, first)
+        _, total = walks.walk(place, steps)
+        met = [int(order[(first + step) % lines]) for step in range(steps)]
+        expected = sum(memory.ctypes.data + 64 * line + 24 for line in met) % 2**64
+        assert int(total) == walks.expected_sum(memory, order, 3, first, steps) == expected
+
+    def test_eight_cycles_share_one_memory(self):
+        memory = lines_of_memory(8 * PAGE_LINES)
+        sizes = [PAGE_LINES * (8 - word) for word in range(8)]
+        places = [walks.link(memory, walks.at_random(n, n), word) for word, n in enumerate(sizes)]
+        for place, lines in zip(places, sizes, strict=True):
+            assert sorted(lines_met(memory, place, lines)) == list(range(lines))
+
+    def test_a_cycle_that_was_broken_is_noticed(self):
+        memory, order = lines_of_memory(50), walks.at_random(50, 1)
+        cycle = Cycle(50 * 64, memory, order, 0, walks.link(memory, order, 0))
+        cycle.follow(120)
+        assert cycle.is_right
+        right = digest_of([cycle])
+        memory[int(order[25]) * walks.WORDS] = memory.ctypes.data + 64 * int(order[3])
+        cycle.follow(60)
+        assert not cycle.is_right and digest_of([cycle]) != right
+
+
+def lmbench_walk(pages: list[int]) -> list[int]:
+    """Return the lines that ``lat_mem_rd -t`` meets, from its loop over pages and words."""
+    bits = PAGE_LINES.bit_length() - 1
+    words = [int(f"{number:0{bits}b}"[::-1], 2) for number in range(PAGE_LINES)]
+    following: dict[tuple[int, int], tuple[int, int]] = {}
+    for i, page in enumerate(pages):
+        for j in range(PAGE_LINES):
+            here = page, words[(i + j) % PAGE_LINES]
+            if i + 1 < len(pages):
+                following[here] = pages[i + 1], words[(i + j + 1) % PAGE_LINES]
+            else:
+                following[here] = pages[0], words[(j + 1) % PAGE_LINES]
+    place, met = (pages[0], words[0]), []
+    while not met or place != (pages[0], words[0]):
+        met.append(place[0] * PAGE_LINES + place[1])
+        place = following[place]
+    return met
+
+
+class TestStreams:
+    @settings(max_examples=20, deadline=None)
+    @given(count=st.integers(1, 3000), passes=st.integers(1, 4))
+    def test_each_kind_does_what_plain_python_does(self, count, passes):
+        target, first, second = np.zeros(count), np.zeros(count), np.zeros(count)
+        stream.fill([first, second])
+        one = [float(i % 1024) for i in range(count)]
+        two = [float(i % 1024 + 1) for i in range(count)]
+        assert first.tolist() == one and second.tolist() == two
+        assert stream.read(first, passes) == passes * sum(one)
+        assert stream.sum_of_filled(count) == sum(one)
+        assert stream.sum_of_filled(count, 1) == sum(two)
+        stream.write(target, 5.0, passes)
+        assert target.tolist() == [5.0 + passes - 1] * count
+        stream.copy(target, first, passes)
+        assert target.tolist() == one
+        stream.triad(target, first, second, 3.0, passes)
+        assert target.tolist() == [a + 3.0 * b for a, b in zip(one, two, strict=True)]
+
+    @pytest.mark.parametrize("kind", stream.ARRAYS)
+    def test_work_that_was_not_done_is_noticed(self, kind):
+        one = stream.Stream.over(np.zeros(stream.bytes_for(2**16), np.uint8))
+        told = one.run(kind, 2**16, 2)
+        assert one.is_right(kind, 2**16, 2, told)
+        one.spoil(kind, 2**16)
+        assert one.is_right(kind, 2**16, 2, told) == (kind == "read")
+        assert not one.is_right("read", 2**16, 2, told + 1)
+
+    @pytest.mark.parametrize("nbytes", [2**14, 100_000, 2**20])
+    @pytest.mark.parametrize("kind", stream.ARRAYS)
+    def test_a_working_set_is_that_of_all_arrays(self, kind, nbytes):
+        one = stream.Stream.over(np.zeros(stream.bytes_for(nbytes), np.uint8))
+        arrays = one.arrays(kind, nbytes)
+        assert len(arrays) == stream.ARRAYS[kind]
+        assert nbytes - 8 * len(arrays) < 8 * sum(map(len, arrays)) <= nbytes
+        starts = sorted((array.ctypes.data, array.nbytes) for array in arrays)
+        assert all(a + length <= b for (a, length), (b, _) in pairwise(starts))
+
+    def test_several_cpus_work_at_the_same_time(self):
+        cpus = allowed_cpus()[:2]
+        memory = [np.zeros(stream.bytes_for(2**18), np.uint8) for _ in cpus]
+        streams = [stream.Stream.over(m, cpu) for m, cpu in zip(memory, cpus, strict=True)]
+        for kind in stream.ARRAYS:
+            found = stream.stream(streams, kind, 2**18, 3)
+            assert found.is_right and found.bytes_per_second > 0
+
+    @pytest.mark.skipif(platform.machine() != "x86_64", reason="names instructions of x86")
+    @pytest.mark.parametrize("kernel", ["read", "write", "copy", "triad"])
+    def test_the_loops_are_vectors_and_no_calls(self, kernel):
+        cached = getattr(stream, kernel)  # code from the cache cannot be looked into
+        options = {name: cached.targetoptions.get(name, False) for name in ("nogil", "fastmath")}
+        compiled = njit(**options)(cached.py_func)
+        arrays = [np.zeros(64)] * {"read": 1, "write": 1, "copy": 2, "triad": 3}[kernel]
+        numbers = {"read": [], "write": [1.0], "copy": [], "triad": [3.0]}[kernel]
+        compiled(*arrays, *numbers, 1)
+        text = "".join(compiled.inspect_asm().values())
+        assert re.search(r"v?(movups|movupd|movapd|addpd|fmadd\w*pd).*[xyz]mm", text)
+        assert not re.search(r"mem(cpy|set|move)", text)
+
+
+class TestFirstTouches:
+    def test_every_page_is_written_and_timed(self):
+        memory = np.zeros(6 * 512, np.int64)
+        ticks = np.zeros(5, np.int64)
+        clock = calibrate()
+        touch_each(memory.ctypes.data, 5, 512, 40, clock.code, ticks)
+        assert memory[::512].tolist() == [40, 41, 42, 43, 44, 0]
+        assert np.count_nonzero(memory) == 5 and (ticks >= 0).all()
+
+    @pytest.mark.parametrize("way", WAYS)
+    def test_a_way_gives_pages_or_says_why_not(self, way, tmp_path):
+        region = Region(2**21, calibrate().code, str(tmp_path))
+        try:
+            pages = WAYS[way](region)
+        except NotHere as reason:
+            assert re.search(r"[;,] \S+", str(reason)), "the fact, then the remedy"
+        else:
+            assert pages.are_right and pages.spent_ns > 0
+            assert len(pages.ticks) in (0, 1, region.pages)
+        assert list(tmp_path.iterdir()) == [], "nothing is left behind"
+
+    def test_who_stops_the_processor(self, tmp_path):
+        region = Region(2**21, calibrate().code, str(tmp_path))
+        assert WAYS["first touch"](region).faults >= region.pages
+        assert WAYS["there already"](region).faults < region.pages // 10
+
+    def test_a_failure_leaves_no_file(self, tmp_path, monkeypatch):
+        def fail(*_: object) -> None:
+            raise OSError("as if the disk were full")
+
+        monkeypatch.setattr(os, "ftruncate", fail)
+        with pytest.raises(OSError, match="full"):
+            WAYS["file, first touch"](Region(2**21, 1, str(tmp_path)))
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_folder_that_is_not_there_is_refused_in_a_line(self, bench):
+        with pytest.raises(InputError, match=r"no file can be made in /nowhere .*; name another"):
+            task_for(bench, 4, "/nowhere", 0.1)
+
+    def test_which_file_system_a_folder_is_on(self, tmp_path):
+        table = tmp_path / "proc" / "self"
+        table.mkdir(parents=True)
+        (table / "mountinfo").write_text(
+            "1 0 8:1 / / rw - ext4 /dev/vda rw\n"
+            "2 1 0:5 / /tmp rw shared:1 - tmpfs tmpfs rw\n"
+            "3 1 8:2 / /data\\040two rw - xfs /dev/vdb rw\n"
+        )
+        tree = Tree(tmp_path)
+        assert mount_of(Path("/tmp/deep/er"), tree) == ("tmpfs", "tmpfs")
+        assert mount_of(Path("/tmpfile"), tree) == ("ext4", "/dev/vda")
+        assert mount_of(Path("/data two/x"), tree) == ("xfs", "/dev/vdb")
+
+
+class TestSizes:
+    def test_sizes_are_whole_pages_that_grow_to_the_largest(self):
+        sizes = sizes_of(2**12, 256 * 2**20, 1)
+        assert sizes == [2**bit for bit in range(12, 29)]
+        finer = sizes_of(2**12, 3 * 2**20, 4)
+        assert finer[-1] == 3 * 2**20 and finer == sorted(set(finer))
+        assert all(size % mmap.PAGESIZE == 0 for size in finer)
+
+    def test_no_more_than_a_quarter_of_what_is_free_is_taken(self, bench, monkeypatch):
+        monkeypatch.setattr(memory_sizes, "left_bytes", lambda _: 400 * 2**20)
+        assert allowed_bytes(bench, 25, 4) == 25 * 2**20 and bench.notes == []
+        assert allowed_bytes(bench, 256, 4) == 16 * 2**20
+        assert "16 MiB are gone through" in bench.notes[0] and "free some" in bench.notes[0]
+
+    def test_where_nothing_is_told_it_is_as_was_asked(self, bench, monkeypatch):
+        monkeypatch.setattr(memory_sizes, "left_bytes", lambda _: None)
+        assert allowed_bytes(bench, 256, 8) == 256 * 2**20
+
+
+def machine_with(*caches: tuple[int, int]) -> Topology:
+    """Return this machine with other caches: their level and size."""
+    shown = tuple(Cache(level, "unified", size, 64, frozenset({0})) for level, size in caches)
+    return replace(read(), caches=shown)
+
+
+class TestLatency:
+    RIVALS = {  # noqa: RUF012, written nowhere
+        "random": ["random", "small"],
+        "page by page": ["page by page", "small"],
+        "another page each": ["another page each", "default"],
+    }
+
+    def test_a_process_measures_every_order_and_size(self):
+        sizes = sizes_of(2**12, 2**18, 1)
+        found = loads(Talk(), rivals=self.RIVALS, sizes=sizes, cache_bytes=2**20, seed=1, seconds=0)
+        met = {(item["rival"], item["at"]) for item in found["readings"]}
+        assert met == {(name, float(size)) for name in self.RIVALS for size in sizes}
+        assert set(found["digests"]) == {f"{len(sizes):04x}{sum(sizes) // 64:012x}"}
+        assert all(item["value"] > 0 for item in found["readings"])
+        assert found["huge"]["random"] == 0
+
+    def test_lat_mem_rd_is_read(self):
+        text = (
+            '"stride=64\n0.00049 1.1\n0.00391 1.226\n0.01562 1.374\n0.02344 2\n256.00000 153.1\n\n'
+        )
+        found = read_lat_mem_rd(text)
+        told = {item["at"]: item["value"] for item in found["readings"]}
+        assert told == {512: 1.1, 4096: 1.226, 16384: 1.374, 2.0**28: 153.1}
+
+    def test_lat_mem_rd_beside_it_in_one_run(self, tmp_path):
+        if latency_asked.found_lat_mem_rd() is None:
+            pytest.skip("lat_mem_rd is not installed (Debian: lmbench, in non-free)")
+        given = dict(largest=1, rounds=1, seconds=0.02, independent=True)
+        result = run_experiment("memory_latency", given, "smoke", silent, tmp_path)
+        assert {latency_asked.OURS, latency_asked.THEIRS} <= {m.rival for m in result.measurements}
+        assert all(item.digest_ok for item in result.measurements)
+        assert any("Beside lat_mem_rd" in note for note in result.notes)
+
+    def test_without_lat_mem_rd_one_line_says_how_to_get_it(self, bench, monkeypatch):
+        monkeypatch.setattr(latency_asked, "found_lat_mem_rd", lambda: None)
+        asked = latency_asked.Asked(bench, 1, 1, independent=True)
+        assert len(asked.tasks(1, 0.1)) == 1
+        assert "lmbench" in bench.notes[0]
+
+    def test_a_step_for_each_cache_and_one_for_memory(self):
+        found = {2**bit: float(bit) for bit in range(12, 29)}
+        machine = machine_with((1, 2**15), (2, 2**20), (3, 2**25))
+        words = latency_asked.steps_in_words(found, machine)
+        assert words == [
+            "14 ns from L1 (16 KiB)",
+            "17 ns from L2 (128 KiB)",
+            "22 ns from L3 (4 MiB)",
+            "28 ns from memory (256 MiB)",
+        ]
+
+    def test_where_no_caches_are_shown_the_most_is_told(self):
+        assert latency_asked.steps_in_words({2**12: 1.0, 2**20: 9.0}, machine_with()) == [
+            "9 ns from the most (1 MiB)"
+        ]
+
+    def test_a_cache_that_is_shown_and_not_felt_is_named(self):
+        felt = {2**22: 17.0, 2**24: 40.0, 2**26: 150.0}
+        made_up = felt | {2**24: 140.0}
+        assert latency_asked.less_cache_than_shown(felt, 2**25) == ""
+        assert "16 MiB" in latency_asked.less_cache_than_shown(made_up, 2**25)
+        assert latency_asked.less_cache_than_shown({2**24: 140.0, 2**25: 150.0}, 2**25) == ""
+
+
+class TestBandwidth:
+    def test_a_second_thread_of_a_core_comes_last(self):
+        pairs = tuple(frozenset(core) for core in ({0, 4}, {1, 5}, {2, 6}))
+        machine = replace(read(), cores=pairs)
+        assert cores_first(machine, [0, 1, 2, 4, 5, 6]) == [0, 1, 2, 4, 5, 6]
+        assert cores_first(machine, [4, 0, 5]) == [0, 5, 4]
+
+    def test_of_many_cpus_some_counts_are_measured(self):
+        assert counts_up_to(1) == [1]
+        assert counts_up_to(64) == [1, 2, 4, 8, 16, 32, 64]
+
+    def test_cpus_at_the_same_time(self, tmp_path):
+        given = dict(along="CPUs", largest=1)
+        result = run_experiment("memory_bandwidth", given, "smoke", silent, tmp_path)
+        cases = {item.case for item in result.measurements}
+        assert len(cases) == len(counts_up_to(len(allowed_cpus())))
+        assert all(item.digest_ok and item.median > 0 for item in result.measurements)
+
+
+class TestNodes:
+    def distances(self, bench: Bench) -> dict:
+        """Run the task over every node of this machine."""
+        nodes = Nodes.of_this_machine(bench)
+        task = nodes.task(bench, 1, 1, 0.01)
+        return numa_matrix_task.distances(Talk(), **task.arguments)
+
+    def test_every_pair_is_measured_and_every_page_lies_where_it_should(self, bench):
+        found = self.distances(bench)
+        nodes = Nodes.of_this_machine(bench)
+        cases = {item["case"] for item in found["readings"]}
+        assert cases == {
+            numa_matrix_task.case_of(origin, node)
+            for origin in nodes.cpus
+            for node in usable_nodes()
+        }
+        assert set(found["digests"]) == {numa_matrix_task.digest_of(0, len(cases))}
+
+    def test_a_page_that_lies_elsewhere_makes_the_digest_wrong(self, bench, monkeypatch):
+        allocate = numa_matrix_task.allocate
+
+        def elsewhere(wanted):
+            buffer = allocate(wanted)
+            buffer.wanted = replace(wanted, nodes=(999,))  # as if it had been bound there
+            return buffer
+
+        monkeypatch.setattr(numa_matrix_task, "allocate", elsewhere)
+        assert all(int(digest[:8], 16) > 0 for digest in self.distances(bench)["digests"])
+
+    def test_one_node_is_said_to_be_one(self, bench, tmp_path):
+        if len(usable_nodes()) > 1:
+            pytest.skip("this machine has several nodes")
+        result = run_experiment("numa_matrix", {}, "smoke", silent, tmp_path)
+        assert any("needs a second one" in note for note in result.notes)
+
+    def test_the_nearest_stands_beside_the_farthest(self):
+        class Told:
+            def __init__(self, median: float) -> None:
+                self.median = median
+
+        nodes = Nodes({0: [0], 1: [1]}, [0, 1, 2])
+        found = {}
+        for (origin, node), ns in zip(
+            [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)],
+            [90, 140, 300, 141, 91, 310],
+            strict=True,
+        ):
+            case = numa_matrix_task.case_of(origin, node)
+            found[case, "latency"], found[case, "bandwidth"] = Told(ns), Told(1e12 / ns)
+        words = in_words(found, nodes)
+        assert "90 ns" in words and "node 0 → node 0" in words
+        assert "310 ns" in words and "node 1 → node 2" in words and "3.4 times as long" in words
