@@ -44,6 +44,7 @@ NOTEBOOK_BYTES_MAX = 1_000_000
 FORBIDDEN_WORDS = {"manager", "helper", "helpers", "utils", "util", "impl", "base", "data", "info"}
 # A parameter is named in its signature and nowhere else, but for these:
 PARAMETER_NAMES_ELSEWHERE = {
+    ("lab/cli.py", "engine"): "a table's heading",
     ("lab/cli.py", "engines"): "a key of `lab list --json`",
     ("lab/plots/reading.py", "batch"): "the first word of a case",
     ("lab/plots/across.py", "flow"): "what the subtitle says of several results",
@@ -53,6 +54,7 @@ PARAMETER_NAMES_ELSEWHERE = {
     ("lab/shipped.py", "live_orders"): "an axis of a run that is shipped",
     ("lab/shipped.py", "symbols"): "an axis of a run that is shipped",
     ("lab/measure/sweep.py", "points"): "a key of `lab sweep --json`",
+    ("lab/summaries.py", "engine"): "a table's heading",
     ("lab/sweep_text.py", "points"): "likewise",
 }
 # What makes flows and reads days has parameters of its own, which happen to be called the same.
