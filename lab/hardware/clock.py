@@ -182,7 +182,7 @@ def smallest_step(durations: np.ndarray) -> int:
     starts = np.flatnonzero(wide) + 1
     clusters = zip(np.split(often, starts), np.split(often_counts, starts), strict=True)
     centres = [cluster[np.argmax(weights)] for cluster, weights in clusters]
-    return int(np.median(np.diff(centres)))
+    return round(float(np.median(np.diff(centres))))
 
 
 def _python_floor_ns() -> float:
