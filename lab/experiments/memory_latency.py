@@ -13,6 +13,7 @@ loads are of neighbouring lines, which machines foresee: that says nothing of me
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from lab.experiments.machine_parameters import (
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 _START_S = 1.5  # to start a process, two of which load side by side
 _SET_UP_S = 2.2e-9  # a byte of the largest size, for all cycles of all rivals
-_TURN_S = 0.06, 7.5e-9  # for the small sizes, and a byte of the largest
+_TURN_S = 0.15, 4.3e-9  # for the small sizes, and a byte of the largest
 _LAT_MEM_RD_S = 10.0, 4e-8
 
 
@@ -69,7 +70,8 @@ def estimate_seconds(parameters: Mapping[str, Any]) -> float:
     nbytes = parameters["largest"] * 2**20
     rivals = 4 if parameters["independent"] else 3
     turn_s = rivals / 3 * parameters["steps"] * (_TURN_S[0] + _TURN_S[1] * nbytes)
-    process_s = _START_S + rivals / 3 * _SET_UP_S * nbytes + max(parameters["seconds"], turn_s)
+    turns_s = max(1, ceil(parameters["seconds"] / turn_s)) * turn_s  # none is cut short
+    process_s = _START_S + rivals / 3 * _SET_UP_S * nbytes + turns_s
     if parameters["independent"]:
         process_s += max(parameters["seconds"], _LAT_MEM_RD_S[0] + _LAT_MEM_RD_S[1] * nbytes)
     return 0.5 + 2 * parameters["rounds"] * process_s

@@ -1,9 +1,9 @@
 """What a measured process does to time loads: in each turn, follow a cycle through every size.
 
-A turn goes over all sizes in every order of lines. A size that fits a cache is gone through once
-before it is timed, so that it lies in the cache as in a program that keeps to it. Of a larger one
-every turn does the next part of its cycle, whose lines were met longest ago and have left the
-caches, after as many loads as fill the largest of them.
+A turn goes over all sizes in every order of lines. A size up to twice the largest cache is gone
+through once before it is timed, so that the caches hold of it what they hold of it in a program
+that keeps to it. Of a larger one every turn does the next part of its cycle, whose lines were met
+longest ago and have left the caches, after as many loads as fill the largest of them.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _cycle(memory: np.ndarray, nbytes: int, order: str, word: int, seed: int) ->
 def _reading(rival: str, cycle: Cycle, cache_bytes: int) -> dict[str, Any]:
     """Follow a cycle for one turn."""
     lines = len(cycle.order)
-    cycle.follow(lines if cycle.nbytes <= 4 * cache_bytes else cache_bytes // LINE_BYTES)
+    cycle.follow(lines if cycle.nbytes <= 2 * cache_bytes else cache_bytes // LINE_BYTES)
     count = _LOADS_MOST if lines >= _LARGE_LINES else max(_LOADS_LEAST, 2 * lines)
     times = [cycle.follow(count // _PARTS) for _ in range(_PARTS)]
     return {

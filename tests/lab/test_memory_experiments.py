@@ -21,7 +21,13 @@ from engines.errors import InputError
 from lab.experiments import memory_latency_asked as latency_asked
 from lab.experiments import memory_sizes, numa_matrix_task
 from lab.experiments.memory_bandwidth_asked import cores_first, counts_up_to
-from lab.experiments.memory_latency_task import Cycle, digest_of, loads, read_lat_mem_rd
+from lab.experiments.memory_latency_task import (
+    Cycle,
+    digest_of,
+    lat_mem_rd,
+    loads,
+    read_lat_mem_rd,
+)
 from lab.experiments.memory_sizes import allowed_bytes, sizes_of
 from lab.experiments.numa_matrix_asked import Nodes, in_words
 from lab.experiments.page_cost_asked import mount_of, task_for
@@ -142,7 +148,8 @@ def lmbench_walk(pages: list[int]) -> list[int]:
                 following[here] = pages[i + 1], words[(i + j + 1) % PAGE_LINES]
             else:
                 following[here] = pages[0], words[(j + 1) % PAGE_LINES]
-    place, met = (pages[0], words[0]), []
+    place = pages[0], words[0]
+    met: list[int] = []
     while not met or place != (pages[0], words[0]):
         met.append(place[0] * PAGE_LINES + place[1])
         place = following[place]
@@ -311,14 +318,22 @@ class TestLatency:
         told = {item["at"]: item["value"] for item in found["readings"]}
         assert told == {512: 1.1, 4096: 1.226, 16384: 1.374, 2.0**28: 153.1}
 
-    def test_lat_mem_rd_beside_it_in_one_run(self, tmp_path):
+    def test_lat_mem_rd_takes_part(self, bench):
         if latency_asked.found_lat_mem_rd() is None:
             pytest.skip("lat_mem_rd is not installed (Debian: lmbench, in non-free)")
-        given = dict(largest=1, rounds=1, seconds=0.02, independent=True)
-        result = run_experiment("memory_latency", given, "smoke", silent, tmp_path)
-        assert {latency_asked.OURS, latency_asked.THEIRS} <= {m.rival for m in result.measurements}
-        assert all(item.digest_ok for item in result.measurements)
-        assert any("Beside lat_mem_rd" in note for note in result.notes)
+        tasks = latency_asked.Asked(bench, 1, 1, independent=True).tasks(1, 0.0)
+        found = lat_mem_rd(Talk(), **tasks[latency_asked.THEIRS].arguments)
+        sizes = sizes_of(2**12, 2**20, 1)
+        assert [item["at"] for item in found["readings"]] == sizes
+        assert found["digests"] == [bench.expected_digest]
+        assert all(0.1 < item["value"] < 10_000 for item in found["readings"])
+
+    def test_how_far_lat_mem_rd_is_from_it(self, bench):
+        ours, theirs = latency_asked.OURS, latency_asked.THEIRS
+        found = {(ours, 2**14): 1.1, (theirs, 2**14): 1.0, (ours, 2**18): 4.0, (theirs, 2**18): 5.0}
+        found |= {(ours, 2**12): 9.0, (theirs, 2**12): 1.0, (ours, 2**20): 9.0}
+        apart = latency_asked.beside_lat_mem_rd(found)
+        assert apart == pytest.approx({2**14: 0.1, 2**18: -0.2})
 
     def test_without_lat_mem_rd_one_line_says_how_to_get_it(self, bench, monkeypatch):
         monkeypatch.setattr(latency_asked, "found_lat_mem_rd", lambda: None)
@@ -410,7 +425,7 @@ class TestNodes:
                 self.median = median
 
         nodes = Nodes({0: [0], 1: [1]}, [0, 1, 2])
-        found = {}
+        found: dict = {}
         for (origin, node), ns in zip(
             [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)],
             [90, 140, 300, 141, 91, 310],
