@@ -26,14 +26,10 @@ SliceMs = Annotated[
     Field(ge=1, le=10_000, description="How long a turn spins: two take turns between slices."),
     Control(unit="ms", scale="log", group="Work"),
 ]
-LeastGap = Annotated[
+Threshold = Annotated[
     float,
-    Field(
-        ge=0,
-        le=1e9,
-        description="The shortest gap that counts; 0: ten times what two readings lie apart.",
-    ),
-    Control(unit="ns", group="Work"),
+    Field(ge=3, le=1e6, description="The shortest gap, in times of what two readings lie apart."),
+    Control(unit="floors", scale="log", group="Work"),
 ]
 MostCpus = Annotated[
     int,
@@ -46,7 +42,7 @@ def jitter(
     bench: Bench,
     *,
     slice_ms: SliceMs = 50.0,
-    least_gap: LeastGap = 0.0,
+    threshold: Threshold = 10.0,
     most_cpus: MostCpus = 8,
     rounds: Rounds = 3,
     seconds: Seconds = 0.5,
@@ -56,11 +52,10 @@ def jitter(
     from lab.experiments.jitter_found import chosen_cpus, say_what_was_found
     from lab.experiments.jitter_task import RIGHT
     from lab.hardware.clock import calibrate
-    from lab.hardware.gaps import FLOORS
     from lab.measure.process import Task
 
     floor_ns = calibrate().floor_ns
-    threshold_ns = least_gap or FLOORS * floor_ns
+    threshold_ns = threshold * floor_ns
     bench.expect(RIGHT)
     bench.note(
         f"A gap is a step of {threshold_ns:.0f} ns or more between two readings of the clock, "

@@ -60,7 +60,10 @@ def say_what_was_found(bench: Bench, engine: str) -> None:
         for rival in dict.fromkeys(run.rival for run in bench.runs)
     }
     told = [f"{duration(_tail(runs))} {_IN_A_SENTENCE[rival]}" for rival, runs in by_rival.items()]
-    bench.finding = f"99.9 % of {engine}'s commands are answered within {', '.join(told)}"
+    # A figure's title ends at the first semicolon; the rest stands below it.
+    first, rest = told[:2], told[2:]
+    bench.finding = f"99.9 % of {engine}'s commands are answered within {', '.join(first)}"
+    bench.finding += f"; {', '.join(rest)}" if rest else ""
     for rival, runs in by_rival.items():
         bench.note(_whereabouts(rival, runs))
     if not all(run.outcome["given_back"] for run in bench.runs):
