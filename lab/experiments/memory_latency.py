@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _START_S = 1.5  # to start a process, two of which load side by side
 _SET_UP_S = 2.2e-9  # a byte of the largest size, for all cycles of all rivals
 _TURN_S = 0.15, 4.3e-9  # for the small sizes, and a byte of the largest
-_LAT_MEM_RD_S = 10.0, 4e-8
+_LAT_MEM_RD_S = 8.0, 2.6e-8
 
 
 def memory_latency(
