@@ -27,7 +27,8 @@ ARRAYS = {"read": 1, "write": 1, "copy": 2, "triad": 3}
 """How many arrays each goes through; as many bytes are counted."""
 FACTOR = 3.0
 _CYCLE = 1024  # numbers repeat after as many
-_STAGGER = 8 * 17  # numbers between two arrays: some lines, no power of two
+_LINE = 8  # numbers
+_STAGGER = 17 * _LINE  # numbers between two arrays: some lines, no power of two
 _GATE_S = 60.0  # a thread that could not start keeps no other waiting for ever
 
 
@@ -109,7 +110,8 @@ class Stream:
     @classmethod
     def over(cls, memory: np.ndarray, cpu: int | None = None) -> Stream:
         """Lay the arrays into memory of ``bytes_for`` bytes, whose pages are touched here."""
-        count = (memory.nbytes // 8 - 2 * _STAGGER) // 7 * 3
+        third = (memory.nbytes // 8 - 2 * _STAGGER) // 7
+        count = 3 * (third - third % _LINE)  # else vectors of the later ones lie across two lines
         numbers = memory[: memory.nbytes // 8 * 8].view(np.float64)
         # Not a power of two apart: a store and a load of equal low bits look alike to a processor.
         first, second = count + _STAGGER, 2 * (count + _STAGGER)
@@ -159,7 +161,8 @@ class Stream:
 
 def bytes_for(nbytes: int) -> int:
     """Return how much memory a stream needs to go through ``nbytes`` in every kind."""
-    return (nbytes // 8 // 3 + 1) * 7 * 8 + 2 * _STAGGER * 8
+    third = -(-nbytes // 8 // 3)
+    return (-(-third // _LINE) * _LINE * 7 + 2 * _STAGGER) * 8
 
 
 @dataclass
