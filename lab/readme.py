@@ -14,6 +14,7 @@ from lab.experiments.self_check_wanted import WANTED, is_queue
 from lab.measure.claims import as_seen_from, claim, state_of
 from lab.measure.result import CHECKOUT, SHIPPED, Measurement, Result
 from lab.measure.words import times_text
+from lab.readme_machine import machine_lines
 from lab.shipped import LARGE, SHORTER, SMALL, shipped, smaller
 from lab.units import amount, quantity
 from lab.workloads.order_flow import FLOWS
@@ -41,7 +42,8 @@ def write_readme() -> None:
 def with_numbers(text: str) -> str:
     """Return the README with the numbers of the shipped results between its marks."""
     latency = shipped("matching_latency", live_orders=50_000)
-    numbers = "\n".join([*_table(latency), "", _provenance(latency), *_ratios(), *_trust()])
+    lines = [*_table(latency), "", _provenance(latency), *_ratios(), *machine_lines(), *_trust()]
+    numbers = "\n".join(lines)
     return _NUMBERS.sub(lambda marks: f"{marks[1]}{numbers}\n{marks[2]}", text)
 
 
