@@ -5,10 +5,10 @@ shared, a file; 4 KiB pages or huge ones; there beforehand or when they are firs
 being brought to the disk meanwhile. Every buffer is new in every pass, and every page of it is
 looked at before it counts as what it is called.
 
-Two cases, since they answer differently. While a fresh book is ``filling``, each order timed is
-one that makes it grow, so first touches are in the times, unless somebody touched before. ``at
-size``, the same book takes commands that keep it as large as it is: hardly a page is new then, and
-what is left is looking up pages and what the kernel does to those of a file.
+Two cases, since they answer differently. While a fresh book fills, each order timed is one that
+makes it grow, so first touches are in the times, unless somebody touched before. When it is full,
+the same book takes commands that keep it as large as it is: hardly a page is new then, and what is
+left is looking up pages and what the kernel does to those of a file.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from engines.matching import IMPLEMENTATIONS
 from engines.matching.ladder_layout import PAGES_MAX, bytes_needed
 from lab.experiments.matching_flow import prepare
 from lab.experiments.mmap_tuning import MEMORIES, SYNCED
+from lab.experiments.mmap_tuning_task import AT_SIZE, FILLING
 from lab.hardware.clock import calibrate
 from lab.hardware.memory import Wanted, allocate, left_bytes
 from lab.hardware.placement import usable_nodes
@@ -25,7 +26,6 @@ from lab.measure.histogram import Histogram
 from lab.measure.process import Task
 from lab.units import duration
 
-FILLING, AT_SIZE = "filling", "at size"
 _OWNERS = 1024  # what an engine has room for by default
 _TAIL = 99.9
 _HUGE_PAGE = 2 << 20  # a buffer is whole ones, so that all of it can be in such
@@ -140,9 +140,9 @@ class Asked:
     def _say_what_is_timed(self, orders: int, messages: int, nbytes: int, floor_ns: float) -> None:
         self._bench.note(
             f"In every pass and for each kind of memory: a new buffer of {nbytes >> 20} MiB, a new "
-            f"book in it, {orders:,} orders that fill it ({FILLING}), then {messages:,} commands "
-            f"that keep it at its size ({AT_SIZE}), each timed inside {self._engine}; all kinds "
-            "take turns in one process, in random order. What comes out is held against the "
+            f"book in it, {orders:,} orders that fill it, then {messages:,} commands that keep it "
+            f"at its size, each timed inside {self._engine}; all kinds take turns in one process, "
+            "in random order. What comes out is held against the "
             f"reference. The clock's own floor ({floor_ns:g} ns) is in every number."
         )
 
@@ -205,17 +205,16 @@ class Asked:
     def _finding(self) -> str:
         """Say the best and the worst tail of both cases."""
         parts = []
-        for case, words in ((FILLING, "while a book fills"), (AT_SIZE, "at its size")):
+        for case in (FILLING, AT_SIZE):
             tails = {name: self._tail_ns(name, case) for name in self._names}
             best, worst = min(tails, key=tails.__getitem__), max(tails, key=tails.__getitem__)
             if best == worst:
-                parts.append(f"{words}, {duration(tails[best])} in {best}")
+                parts.append(f"{duration(tails[best])} in {best}")
             else:
                 parts.append(
-                    f"{words}, {duration(tails[best])} in {best} and {duration(tails[worst])} in "
-                    f"{worst}"
+                    f"{duration(tails[best])} in {best} and {duration(tails[worst])} in {worst}"
                 )
-        return f"99.9 % of an engine's commands end within this: {'; '.join(parts)}"
+        return f"A filling book: {_TAIL:g} % of orders within {parts[0]}; a full one: {parts[1]}"
 
 
 def _middle(values: list[float]) -> float:

@@ -86,7 +86,7 @@ def test_a_note_says_of_each_what_became_of_its_pages(result, place):
         assert re.search(r"to have it, then .+ page faults in 1,000 orders", note)
         assert re.search(r"in the end \d+ pages: \d+ on node 0", note)
     assert any(file_system(place) in note and str(place) in note for note in result.notes)
-    assert re.search(r"while a book fills, .+ in .+ and .+; at its size", result.verdict.finding)
+    assert re.search(r"filling book: .+ in .+ and .+; a full one: .+ in ", result.verdict.finding)
 
 
 def test_each_kind_has_a_look_of_its_own():
