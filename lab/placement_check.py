@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _CHECKOUT = str(Path(__file__).resolve().parents[1])
 _PAGES = 240  # in each buffer: a multiple of 2, 3, 4, 5, 6 and 8 nodes
+_HUGE_BYTES = 4 << 20
 _LIVE_ORDERS, _MESSAGES = 300, 2_000
 _NODES_MOST = 8  # for a book each
 
@@ -235,6 +236,20 @@ def _on_each(mode: str) -> Callable[[str, Nodes], Iterator[Row]]:
     return make
 
 
+def _huge(name: str, nodes: Nodes) -> Iterator[Row]:
+    """A huge page goes to a node whole; where the kernel gives none, that is said."""
+    for node in nodes.usable:
+        words = {"nbytes": _HUGE_BYTES, "pages": "transparent", "placement": "bind"}
+        with _buffer(**words, nodes=(node,)) as buffer:
+            found, notes = buffer.found(), buffer.notes
+        huge = sum(nbytes for size, nbytes in found.page_sizes.items() if size > PAGE)
+        if huge:
+            right = found.nodes == {node: _HUGE_BYTES // PAGE}
+            yield _row(f"{name} node {node}", right, found)
+        else:
+            yield Row(f"{name} node {node}", "skipped", "; ".join(notes) or f"none given: {found}")
+
+
 def _first_touch(name: str, nodes: Nodes) -> Iterator[Row]:
     """Whoever writes first decides, by where it runs."""
     for node in nodes.with_cpus:
@@ -396,6 +411,7 @@ CHECKS: tuple[tuple[str, bool, Callable[[str, Nodes], Iterator[Row]]], ...] = (
     ("more than a node has", False, _too_much),
     ("bind,", False, _on_each("bind")),
     ("preferred,", False, _on_each("preferred")),
+    ("huge pages,", False, _huge),
     ("first touch,", False, _first_touch),
     ("memory-only node", False, _memory_alone),
     ("interleave", True, _interleave),

@@ -27,7 +27,7 @@ from lab.hardware.capacity import left_bytes, lockable_bytes
 from lab.hardware.comparing import differences_of
 from lab.hardware.pages import PAGE, Found, found_of
 from lab.hardware.placement import FIRST_TOUCH, Policy
-from lab.hardware.reserve import missing_pages, reserved
+from lab.hardware.reserve import folder, missing_pages, reserved
 from lab.hardware.sysfs import Tree, format_list
 from lab.hardware.wanted import ADVICE, HUGE_BYTES, Wanted
 
@@ -203,10 +203,10 @@ class Buffer:
                 if missing_pages(wanted.nbytes, self.page_bytes, nodes) == 0:
                     return
         self._changes.close()
+        count = _whole(wanted.nbytes, self.page_bytes) // self.page_bytes
         self.notes.append(
-            f"{wanted.pages} pages: {why}; transparent ones instead. As root: "
-            f"echo {_whole(wanted.nbytes, self.page_bytes) // self.page_bytes} "
-            f"> /sys/kernel/mm/hugepages/hugepages-{self.page_bytes >> 10}kB/nr_hugepages"
+            f"{wanted.pages} pages: {why}; transparent ones instead: "
+            f"echo {count} | sudo tee {folder(self.page_bytes)}/nr_hugepages"
         )
         self.page_bytes = PAGE
 
@@ -270,10 +270,11 @@ class Buffer:
             name = "enabled" if self.wanted.backing == "private" else "shmem_enabled"
             setting = Tree().text(f"{_TRANSPARENT}/{name}") or ""
             if "[never]" in setting or "[deny]" in setting:
+                word = "madvise" if name == "enabled" else "advise"
                 self.notes.append(
-                    f"transparent huge pages are switched off here ({name}: {setting}); "
-                    f"as root: echo {'madvise' if name == 'enabled' else 'advise'} "
-                    f"> {_TRANSPARENT}/{name}; or prefault and take the advice collapse"
+                    f"transparent huge pages are switched off here ({name}: {setting}): "
+                    f"echo {word} | sudo tee {_TRANSPARENT}/{name}, or prefault and take the "
+                    "advice collapse"
                 )
         advice = _NO_HUGE if self.wanted.pages == "small" else _HUGE
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+
 from lab.hardware.sysfs import Tree
 
 
@@ -42,8 +44,6 @@ def left_bytes(tree: Tree) -> int | None:
 
 def lockable_bytes(tree: Tree) -> int | None:
     """Return how much more this process may lock, None for no limit (root) or where not told."""
-    import resource
-
     if int(tree.fields("/proc/self/status").get("CapEff", "0"), 16) >> 14 & 1:  # CAP_IPC_LOCK
         return None
     limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]

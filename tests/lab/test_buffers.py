@@ -122,7 +122,10 @@ def test_an_empty_reserve_is_said_with_the_command(monkeypatch):
     monkeypatch.setattr(buffers, "missing_pages", lambda *_: 3)
     with allocate(Wanted(5 * MIB, pages="2 MiB", prefault="populate")) as buffer:
         assert "the reserve has 3 too few free" in buffer.notes[0]
-        assert "echo 3 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages" in buffer.notes[0]
+        assert (
+            "echo 3 | sudo tee /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+            in buffer.notes[0]
+        )
         assert "are in 2 MiB pages of the reserve" in buffer.differences()[0]
 
 
