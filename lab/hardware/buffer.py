@@ -237,7 +237,14 @@ class Buffer:
         size = self.page_bytes.bit_length() - 1
         flags = _MFD_HUGETLB | size << _SIZE_SHIFT if self._is_explicit else 0
         descriptor = nameless_memory(flags)
-        os.ftruncate(descriptor, _whole(self.wanted.nbytes, self.page_bytes))
+        try:
+            os.ftruncate(descriptor, _whole(self.wanted.nbytes, self.page_bytes))
+        except OSError as error:
+            os.close(descriptor)
+            raise InputError(
+                f"{self.wanted.nbytes} bytes of shared memory cannot be had ({error.strerror}); "
+                "ask for less"
+            ) from None
         return descriptor
 
     def _map(self) -> None:

@@ -68,6 +68,8 @@ _PAGES_A_CALL = 1 << 16
 _NODE = "/sys/devices/system/node"
 _WEIGHTS = "/sys/kernel/mm/mempolicy/weighted_interleave"
 _libc = ctypes.CDLL(None, use_errno=True)
+if hasattr(_libc, "syscall"):
+    _libc.syscall.restype = ctypes.c_long
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,11 @@ def call(name: str, *arguments: object) -> int:
     if name not in _CALLS or not hasattr(_libc, "syscall"):
         raise OSError(errno.ENOSYS, f"{name}: no such call on {platform.machine()}")
     words = [ctypes.c_long(word) if isinstance(word, int) else word for word in arguments]
-    answer = ctypes.c_long(_libc.syscall(ctypes.c_long(_CALLS[name]), *words)).value
-    # libc.syscall returns an int to ctypes; none of these calls answers with more than 2^31.
-    if ctypes.c_int(answer).value == -1:
+    answer = _libc.syscall(ctypes.c_long(_CALLS[name]), *words)
+    if answer == -1:
         number = ctypes.get_errno()
         raise OSError(number, f"{name}: {os.strerror(number)}")
-    return answer
+    return int(answer)
 
 
 def mask_of(nodes: Iterable[int], bits: int = _NODES_MOST) -> tuple[ctypes.Array, int]:
