@@ -45,7 +45,7 @@ class View:
         )
         self.case = widgets.Dropdown(
             description="of",
-            tooltip="Which kind of command the figure and the table show.",
+            tooltip="What the figure and the table are of.",
             style={"description_width": "auto"},
             layout=widgets.Layout(width="38%", min_width="0"),
         )
@@ -90,9 +90,10 @@ class View:
             self.tabs.selected_index = 0 if titles else None
 
     def _offer_cases(self) -> None:
-        """Offer the kinds of commands that times were taken of."""
-        timed = [item for item in self.runs[0].measurements if item.histogram] if self.runs else []
-        found = sorted(dict.fromkeys(item.case for item in timed), key=_whole_first)
+        """Offer what was measured, where figures show one of several kinds of it."""
+        found = reading.choices_of_case(self.runs[0]) if self.runs else []
+        kinds = plots.kinds(self.runs[0]) if self.runs else []
+        has_end = any(plots.KINDS[kind].has_end for kind in kinds)
         if list(self.case.options) != found:
             chosen = self.case.value
             self.case.options = found
@@ -100,6 +101,8 @@ class View:
                 usual = reading.default_case(self.runs[0])
                 self.case.value = chosen if chosen in found else usual
         self.choices.layout.display = "" if found else "none"
+        for control in (self.highest, self.highest_shown):
+            control.layout.display = "" if has_end else "none"
 
     def _show_case(self, _: Any = None) -> None:
         self.table.value = markup.table(self.runs, self.case.value) if self.runs else ""

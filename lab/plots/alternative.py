@@ -6,18 +6,16 @@ from collections.abc import Sequence
 
 from lab.measure import claims
 from lab.measure.result import Result
-from lab.plots import costs, gaps, matrix, reading, staircase, turns
+from lab.plots import reading, turns
+from lab.plots.costs import in_words as of_costs
 from lab.plots.effects import in_words, shown
 from lab.plots.figures import KINDS
+from lab.plots.gaps import in_words as of_gaps
+from lab.plots.matrix import in_words as of_matrix
+from lab.plots.staircase import in_words as of_staircase
 from lab.units import duration, percentile, quantity
 
 _READ_OUT = (50.0, 99.0, 99.9)
-_OF_MACHINE = {
-    "costs": costs.in_words,
-    "gaps": gaps.in_words,
-    "matrix": matrix.in_words,
-    "staircase": staircase.in_words,
-}
 
 
 def alt_text(
@@ -40,6 +38,8 @@ def alt_text(
     if not KINDS[kind].of_case:
         return _of_run(runs, kind)
     case = case or reading.default_case(runs[0])
+    if kind == "costs":
+        return _of_run(runs, kind, of_costs(runs[0], case))
     words = [
         f"{KINDS[kind].name}. {reading.title(runs[0], case)}",
         reading.about(runs[0]),
@@ -50,12 +50,10 @@ def alt_text(
     return _joined(words)
 
 
-def _of_run(runs: Sequence[Result], kind: str) -> str:
+def _of_run(runs: Sequence[Result], kind: str, told: Sequence[str] = ()) -> str:
     """Return the words of a figure about a whole run: its finding, then its numbers."""
-    if kind in _OF_MACHINE:
-        told = _OF_MACHINE[kind](runs[0])
-    else:
-        told = _loads(runs[0]) if kind == "load" else _rates(runs)
+    if not told:
+        told = _OF_RUN[kind](runs) if kind in _OF_RUN else _rates(runs)
     words = [
         f"{KINDS[kind].name}. {reading.finding(runs[0])}",
         reading.about(runs[0], with_floor=False),
@@ -118,3 +116,11 @@ def _rates(runs: Sequence[Result]) -> list[str]:
         for item in run.measurements
         if item.metric == reading.THROUGHPUT
     ]
+
+
+_OF_RUN = {
+    "gaps": lambda runs: of_gaps(runs[0]),
+    "load": lambda runs: _loads(runs[0]),
+    "matrix": lambda runs: of_matrix(runs[0]),
+    "staircase": lambda runs: of_staircase(runs[0]),
+}

@@ -1,4 +1,7 @@
-"""What each way to do something costs: a dot with its interval a rival, on a log axis of times."""
+"""What each way to do something costs: a dot with its interval a rival, on a log axis of times.
+
+An independent program's cross stands on the row of what it measures beside the lab.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from lab.metrics import METRICS
 from lab.plots import reading
 from lab.plots.rows import Unit, draw_rows, has_noise
 from lab.plots.sheet import FULL, Sheet, own_settings
+from lab.plots.styles import stem_of
 from lab.units import duration
 
 ROWS_MOST = 20
-_CASES_ROWS = 8  # of more rows, only those of the first case are drawn
 _COARSE = 10.0  # times the cost: a step so large is told
 STEP = "step"
 
@@ -22,6 +25,7 @@ STEP = "step"
 def costs(
     results: Result | Sequence[Result],
     *,
+    case: str | None = None,
     size: tuple[float, float] = FULL,
     title: str | None = None,
 ) -> Figure:
@@ -31,6 +35,8 @@ def costs(
     ----------
     results
         The result that the figure is about, and earlier ones to lay behind it.
+    case
+        What was measured; that of most rivals when None.
     size
         Width and height in inches.
     title
@@ -43,57 +49,76 @@ def costs(
     """
     runs = reading.several(results)
     with own_settings():
-        return _drawn(runs, size, title)
+        return _drawn(runs, case, size, title)
 
 
-def costs_of(result: Result) -> list[Measurement]:
-    """Return the costs that are drawn, those of the first case first, each the cheapest first."""
+def costs_of(result: Result, case: str | None = None) -> list[Measurement]:
+    """Return the costs of a case, the lowest first."""
+    case = case or reading.default_case(result)
     found = [item for item in result.measurements if METRICS.get(item.metric) in _OF_COSTS]
-    found = [item for item in found if item.metric == found[0].metric]
-    order = list(dict.fromkeys(item.case for item in found))
-    found.sort(key=lambda item: (order.index(item.case), item.median))
-    if len(found) > _CASES_ROWS:
-        found = [item for item in found if item.case == order[0]]
-    return found[:ROWS_MOST]
+    found = [item for item in found if (item.metric, item.case) == (found[0].metric, case)]
+    return sorted(found, key=lambda item: item.median)
 
 
-def _drawn(runs: list[Result], size: tuple[float, float], title: str | None) -> Figure:
-    measured = costs_of(runs[0])
-    sheet = Sheet(size, title or reading.main_finding(runs[0]), _header(runs, measured))
-    metric = METRICS[measured[0].metric]
+def _rows(found: Sequence[Measurement]) -> list[Measurement]:
+    """Return what has a row of its own: not an independent program beside its like."""
+    rivals = {item.rival for item in found}
+    return [item for item in found if stem_of(item.rival) not in rivals][:ROWS_MOST]
+
+
+def _drawn(
+    runs: list[Result], case: str | None, size: tuple[float, float], title: str | None
+) -> Figure:
+    found = costs_of(runs[0], case)
+    rows = _rows(found)
+    beside = {stem_of(item.rival): item for item in found if item not in rows}
+    words = _header(runs, rows, beside)
+    sheet = Sheet(size, title or _title(runs[0], found), words)
+    metric = METRICS[found[0].metric]
     unit = Unit(f"{metric.measure} of one {metric.of}", duration, duration, duration)
-    return draw_rows(sheet, runs, measured, unit, _remarks(runs[0], measured))
+    return draw_rows(sheet, runs, rows, unit, _remarks(runs[0], rows), beside)
 
 
-def _remarks(run: Result, measured: Sequence[Measurement]) -> dict[str, str]:
+def _title(run: Result, found: Sequence[Measurement]) -> str:
+    """Return the finding; of a case that it is not about, the lowest and the highest cost."""
+    if found[0].case == reading.default_case(run):
+        return reading.main_finding(run)
+    ends = [f"{item.rival} {duration(item.median)}" for item in (found[0], found[-1])]
+    case = found[0].case
+    return f"{case[:1].upper()}{case[1:]}: {' to '.join(ends)}"
+
+
+def _remarks(run: Result, rows: Sequence[Measurement]) -> dict[str, str]:
     """Say of each clock that stands still for much longer than it costs in what steps it goes."""
-    steps = {
-        (item.rival, item.case): item.median for item in run.measurements if item.metric == STEP
-    }
+    steps = {item.rival: item.median for item in run.measurements if item.metric == STEP}
     return {
-        item.rival: f"steps of {duration(steps[item.rival, item.case])}"
-        for item in measured
-        if steps.get((item.rival, item.case), 0.0) > _COARSE * item.median
+        item.rival: f"steps of {duration(steps[item.rival])}"
+        for item in rows
+        if steps.get(item.rival, 0.0) > _COARSE * item.median
     }
 
 
-def _header(runs: list[Result], measured: list[Measurement]) -> list[str]:
+def _header(
+    runs: list[Result], rows: list[Measurement], beside: dict[str, Measurement]
+) -> list[str]:
     words = "a dot is the median of the runs, its bar the interval"
-    if has_noise(runs[0], measured):
+    if beside:
+        words += ", a cross an independent program's"
+    if has_noise(runs[0], rows):
         words += ", the light band how far the same code differs from itself"
-    left = sum(item.metric == measured[0].metric for item in runs[0].measurements) - len(measured)
-    more = [f"{left} more in the table"] if left else []
-    doubts = [*reading.rest_of_finding(runs[0]), *more, *reading.shakiness(runs[0])]
+    doubts = [*reading.rest_of_finding(runs[0]), *reading.shakiness(runs[0])]
     about = reading.about(runs[0], with_floor=False)
+    if len(reading.cases(runs[0], rows[0].metric)) > 1:
+        about = f"{rows[0].case}, {about}"
     return [about, words, " · ".join(doubts), *reading.legend(runs)]
 
 
-def in_words(result: Result) -> list[str]:
+def in_words(result: Result, case: str | None = None) -> list[str]:
     """Return the figure for those who cannot see it: each row with its interval."""
-    found = costs_of(result)
-    several, remarks = len({item.case for item in found}) > 1, _remarks(result, found)
+    found = costs_of(result, case)
+    remarks = _remarks(result, found)
     return [
-        f"{item.rival}{f', {item.case}' if several else ''}: {duration(item.median)} "
+        f"{item.rival}: {duration(item.median)} "
         f"({duration(item.low)} to {duration(item.high)})"
         + (f", {remarks[item.rival]}" if item.rival in remarks else "")
         for item in found

@@ -66,7 +66,7 @@ KINDS = {
         scaling, "Scaling", "Commands a second along an axis", "Commands a second along an axis"
     ),
     "load": Kind(load, "Load", "Response time over load", "Response time over load"),
-    "costs": Kind(costs, "Costs", "What each costs", "What each costs"),
+    "costs": Kind(costs, "Costs", "What each costs", "What each costs", of_case=True),
     "staircase": Kind(staircase, "Staircase", "Stairs of memory", "What memory gives"),
     "matrix": Kind(matrix, "From each to each", "Heat map", "From each to each"),
     "gaps": Kind(gaps, "Gaps", "Gaps a second by their length", "Gaps a second by their length"),

@@ -211,7 +211,7 @@ class _Layout:
 
 def _layout(sheet: Sheet, grids: Sequence[Grid]) -> _Layout:
     """Choose how many panels stand beside each other, so that cells are as large as is useful."""
-    scales = {grid.metric: _ends([g for g in grids if g.metric == grid.metric]) for grid in grids}
+    scales = {grid.metric: ends_of([g for g in grids if g.metric == grid.metric]) for grid in grids}
     counts = [count for count in range(1, len(grids) + 1) if len(grids) % count == 0]
     options = [_option(sheet, grids, scales, count) for count in counts]
 
@@ -270,7 +270,7 @@ def _legend_wide(
     return sheet.room_for(ends, "value", False) + (_BAR + 30) * sheet.scale
 
 
-def _ends(grids: Sequence[Grid]) -> tuple[float, float]:
+def ends_of(grids: Sequence[Grid]) -> tuple[float, float]:
     """Return the ends of the scale of colours that some panels share, as logarithms."""
     values = np.concatenate([grid.values[~np.isnan(grid.values)] for grid in grids])
     levels = np.log10(np.maximum(values, 1e-9))
@@ -324,7 +324,7 @@ def _shades(grid: Grid, layout: _Layout) -> np.ndarray:
 
 
 @cache
-def _colours() -> Colormap:
+def colours() -> Colormap:
     """Return light to dark, in an order that every eye sees; its palest end is not the sheet's."""
     whole = matplotlib.colormaps["YlGnBu"]
     return ListedColormap([whole(part) for part in np.linspace(0.16, 0.97, 256)])
@@ -333,7 +333,7 @@ def _colours() -> Colormap:
 def _paint(axes: Axes, sheet: Sheet, shades: np.ndarray) -> None:
     rows, columns = shades.shape
     look = {
-        "cmap": _colours().with_extremes(bad=GREY_SHEET),
+        "cmap": colours().with_extremes(bad=GREY_SHEET),
         "vmin": 0.0,
         "vmax": 1.0,
     }
@@ -389,11 +389,11 @@ def _letters(sheet: Sheet, grids: Sequence[Grid], layout: _Layout) -> float:
 def _write_numbers(
     sheet: Sheet, layout: _Layout, grid: Grid, shades: np.ndarray, box: Box, letters: float
 ) -> None:
-    text, colours = _number_of(grid), _colours()
+    text, scale = _number_of(grid), colours()
     for row, column in np.argwhere(~np.isnan(grid.values)):
         x = box.left + (column + 0.5) * layout.cell[0]
         y = box.top - (row + 0.5) * layout.cell[1]
-        colour = readable_on(colours(float(shades[row, column]))[:3])
+        colour = readable_on(scale(float(shades[row, column]))[:3])
         sheet.write(x, y, text(float(grid.values[row, column])), letters, colour)
 
 
@@ -435,7 +435,7 @@ def _draw_legend(sheet: Sheet, grid: Grid, place: Box, ends: tuple[float, float]
     axes = _axes_in(sheet, Box(place.left, place.bottom, place.left + width, place.top))
     axes.pcolormesh(
         *([0.0, 1.0], np.linspace(low, far, 65), np.linspace(0.0, 1.0, 64)[:, None]),
-        cmap=_colours(),
+        cmap=colours(),
         vmin=0.0,
         vmax=1.0,
         edgecolor="face",

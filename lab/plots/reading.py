@@ -222,11 +222,27 @@ def default_case(result: Result) -> str:
 
     Of several loads it is the one nearest to 80 %, where waiting shows and still ends.
     """
-    timed = [item.case for item in result.measurements if item.histogram]
     if is_loaded(result):
+        timed = [item.case for item in result.measurements if item.histogram]
         loads = [case for case in timed if case.endswith(_LOAD)]
         return min(loads, key=lambda case: abs(float(case.removesuffix(_LOAD)) - 80))
-    return WHOLE if WHOLE in timed or not timed else timed[0]
+    found = [item.case for item in _of_cases(result)]
+    if WHOLE in found or not found:
+        return WHOLE
+    compared = [item.case for item in result.comparisons if item.case in found]
+    return compared[0] if compared else max(dict.fromkeys(found), key=found.count)
+
+
+def choices_of_case(result: Result) -> list[str]:
+    """Return the cases that figures of one case can show, the whole first."""
+    found = dict.fromkeys(item.case for item in _of_cases(result))
+    return sorted(found, key=lambda case: case != WHOLE)
+
+
+def _of_cases(result: Result) -> list[Measurement]:
+    """Return the times and the costs that were measured, case by case."""
+    timed = [item for item in result.measurements if item.histogram]
+    return timed or [item for item in result.measurements if _figure_of(item) == "costs"]
 
 
 def one_of(case: str, metric: str = "service_time") -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -29,6 +29,13 @@ class _Row:
     present: Measurement
     noise: tuple[float, float] | None
     earlier: list[tuple[str, Measurement]]
+    beside: Measurement | None = None  # an independent program's
+    remark: str = ""
+
+    @property
+    def beside_name(self) -> str:
+        """What the independent program is called."""
+        return self.beside.rival.rpartition(", ")[2] if self.beside else ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ def draw_rows(
     measured: Sequence[Measurement],
     unit: Unit,
     remarks: Mapping[str, str] | None = None,
+    beside: Mapping[str, Measurement] | None = None,
 ) -> Figure:
     """Draw a row for each of some measurements of the first run.
 
@@ -74,9 +82,18 @@ def draw_rows(
         What is counted.
     remarks
         By rival: what else is to be said of it, written behind its value.
+    beside
+        By rival: what an independent program measured of the same.
     """
     several = len({item.case for item in measured}) > 1
-    rows = [_row(runs, item, several) for item in measured]
+    rows = [
+        replace(
+            _row(runs, item, several),
+            beside=(beside or {}).get(item.rival),
+            remark=(remarks or {}).get(item.rival, ""),
+        )
+        for item in measured
+    ]
     # Room between rows is what a small sheet lacks first, so names shrink with their number.
     letters = min(sheet.letters("name"), 0.5 * sheet.top / (len(rows) + 2))
     names = [shortened(row.name, letters, sheet.width / 3, True) for row in rows]
@@ -96,9 +113,7 @@ def draw_rows(
         colour = style_of(row.present.rival).colour
         _, middle = sheet.at(low, index)
         sheet.write(left - 10 * sheet.scale, middle, name, letters, colour, True, "right")
-        _draw_row(
-            axes, sheet, index, row, letters, unit, (remarks or {}).get(row.present.rival, "")
-        )
+        _draw_row(axes, sheet, index, row, letters, unit)
     return sheet.figure
 
 
@@ -123,15 +138,14 @@ def _range(rows: list[_Row]) -> tuple[float, float]:
     """Return the ends of the axis, with room for the values that are written beside the dots."""
     numbers = [value for row in rows for value in (row.present.low, row.present.high)]
     numbers += [item.median for row in rows for _, item in row.earlier]
+    numbers += [row.beside.median for row in rows if row.beside]
     levels = [math.log10(value) for value in numbers if value > 0] or [0.0]
     low, high = min(levels), max(levels)
     room = max(0.12 * (high - low), 0.1)
     return low - room, high + 2.6 * room
 
 
-def _draw_row(
-    axes: Axes, sheet: Sheet, index: int, row: _Row, letters: float, unit: Unit, remark: str
-) -> None:
+def _draw_row(axes: Axes, sheet: Sheet, index: int, row: _Row, letters: float, unit: Unit) -> None:
     item, style = row.present, style_of(row.present.rival)
     if row.noise:
         _draw_noise(axes, index, row)
@@ -153,7 +167,16 @@ def _draw_row(
         markeredgewidth=1.7 * sheet.scale,
         zorder=5,
     )
-    _write_value(sheet, index, row, ends[1], letters, unit, remark)
+    if row.beside:
+        axes.plot(
+            *([math.log10(max(row.beside.median, 1e-9))], [index]),
+            marker=style_of(row.beside.rival).marker,
+            markersize=6.4 * sheet.scale,
+            color=INK,
+            markeredgewidth=1.4 * sheet.scale,
+            zorder=6,
+        )
+    _write_value(sheet, index, row, ends[1], letters, unit)
 
 
 def _draw_noise(axes: Axes, index: int, row: _Row) -> None:
@@ -165,17 +188,19 @@ def _draw_noise(axes: Axes, index: int, row: _Row) -> None:
 
 
 def _write_value(
-    sheet: Sheet, index: int, row: _Row, end: float, letters: float, unit: Unit, remark: str
+    sheet: Sheet, index: int, row: _Row, end: float, letters: float, unit: Unit
 ) -> None:
     """Write the median and its interval right of the dots, else left, else less of it."""
     item, size, gap = row.present, letters * 0.88, 9 * sheet.scale
     middle = unit.value(item.median)
     whole = f"{middle} ({unit.end(item.low)} to {unit.end(item.high)})"
     marks = "".join(f"  {sign} {unit.end(other.median)}" for sign, other in row.earlier)
-    shown = [end, *(math.log10(max(other.median, 1e-9)) for _, other in row.earlier)]
+    others = [other for _, other in row.earlier] + ([row.beside] if row.beside else [])
+    shown = [end, *(math.log10(max(other.median, 1e-9)) for other in others)]
     right, y = sheet.at(max(shown), index)
     left, _ = sheet.at(min(math.log10(max(item.low, 1e-9)), *shown), index)
-    said = f", {remark}" if remark else ""
+    remarks = [row.remark, f"{row.beside_name} {unit.end(row.beside.median)}" if row.beside else ""]
+    said = "".join(f", {remark}" for remark in remarks if remark)
     for text in (whole + said + marks, whole + said, middle + said, whole, middle):
         width = text_size(text, size)[0] + gap
         if right + width <= sheet.width - sheet.margin:

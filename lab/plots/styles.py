@@ -99,6 +99,12 @@ RIVALS: dict[str, tuple[str, ...]] = {
         "file, first touch",
         "file, re-dirtied",
         "shared, first touch",
+        "there already",
+        "locked",
+        "populate by advice",
+        "huge page, populate",
+        "shared, mapped again",
+        "file, allocated, first touch",
     ),
     "mmap_tuning": (
         "private",
@@ -115,13 +121,16 @@ RIVALS: dict[str, tuple[str, ...]] = {
         "interleaved",
     ),
 }
-"""The rivals of experiments on the machine, in the order of their looks: a new one goes last."""
+"""The rivals of experiments on the machine, in the order of their looks: a new one goes last.
+
+One that stands in two experiments has the same place in both.
+"""
 CODE_NAMES = frozenset({*STYLES, "rdtsc", "rdtscp", "lfence"})
 """What a sentence begins with as it is written: engines and instructions."""
 INDEPENDENT = ("C++", "lat_mem_rd")
 """Programs that measure the same beside the lab; their lines are called "flag, C++"."""
 _BESIDE = Style("", (0, (1, 1.6)), "x")
-_NUMBERED = re.compile(r"(?:CPU|node) (\d+)")
+NUMBERED = re.compile(r"(?:CPU|node) (\d+)")
 _SPARE = (
     Style("#3f51b5", (0, (5, 1, 1, 1)), "X"),
     Style("#6a6d00", (0, (2, 1)), "p"),
@@ -145,17 +154,22 @@ def style_of(rival: str) -> Style:
     """
     if rival in STYLES:
         return STYLES[rival]
-    stem = rival.rpartition(", ")[0]
-    if is_independent(rival):
+    if stem := stem_of(rival):
         return Style(style_of(stem).colour, _BESIDE.dash, _BESIDE.marker)
-    if numbered := _NUMBERED.match(rival):
+    if numbered := NUMBERED.match(rival):
         return _numbered(int(numbered[1]))
     return _SPARE[zlib.crc32(rival.encode()) % len(_SPARE)]
 
 
+def stem_of(rival: str) -> str:
+    """Return what an independent program measures beside the lab; "" of the lab's own rivals."""
+    stem, _, program = rival.rpartition(", ")
+    return stem if program in INDEPENDENT else ""
+
+
 def is_independent(rival: str) -> bool:
     """Say whether a rival is an independent program's line beside one of the lab's."""
-    return rival.rpartition(", ")[2] in INDEPENDENT
+    return bool(stem_of(rival))
 
 
 def _numbered(number: int) -> Style:

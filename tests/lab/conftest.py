@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+from pathlib import Path
+from runpy import run_path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from lab.experiments import EXPERIMENTS
 from lab.measure.histogram import Histogram
@@ -218,3 +225,56 @@ def sharding_result():
         return result_of("matching_sharding", measurements, [], "On 2 cores native does 1.87")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def machines():
+    """Return the makers of results about machines."""
+    return SimpleNamespace(**run_path(str(Path(__file__).with_name("machine_results.py"))))
+
+
+@pytest.fixture(scope="session")
+def texts_of():
+    """Return a function: every text that a figure draws, with its box in pixels, 100 an inch."""
+    from lab.plots.sheet import own_settings
+
+    def found(figure):
+        canvas = FigureCanvasAgg(figure)
+        with own_settings():
+            canvas.draw()
+        renderer = canvas.get_renderer()
+        texts = figure.findobj(Text)
+        return [
+            (t.get_text(), t.get_window_extent(renderer)) for t in texts if t.get_text().strip()
+        ]
+
+    return found
+
+
+@pytest.fixture(scope="session")
+def words_of(texts_of):
+    """Return a function: all that a figure says, one text a line."""
+    return lambda figure: "\n".join(text for text, _ in texts_of(figure)).replace("\u00a0", " ")
+
+
+@pytest.fixture(scope="session")
+def collisions(texts_of):
+    """Return a function: what is cut off in a figure, and which texts lie on each other."""
+
+    def found(figure):
+        texts = texts_of(figure)
+        width, height = (100 * side for side in figure.get_size_inches())
+        problems = [
+            f"{text!r} is cut at {box}"
+            for text, box in texts
+            if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height
+        ]
+        for (text, box), (other, other_box) in combinations(texts, 2):
+            across = min(box.x1, other_box.x1) - max(box.x0, other_box.x0)
+            upward = min(box.y1, other_box.y1) - max(box.y0, other_box.y0)
+            # a box holds room for descenders that most lines do not use: two pixels of it may meet
+            if across > 1 and upward > 2:
+                problems.append(f"{text!r} lies on {other!r}")
+        return problems
+
+    return found

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from itertools import combinations
 
 import matplotlib
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import Text
 
 from engines.matching import IMPLEMENTATIONS
 from lab import plots, units
@@ -19,7 +16,6 @@ from lab.plots import reading
 from lab.plots.labels import spread
 from lab.plots.percentiles import nines
 from lab.plots.scaling import caches_of
-from lab.plots.sheet import own_settings
 
 DRAW = {
     "percentiles": plots.percentiles,
@@ -36,23 +32,8 @@ def luminance(colour: str) -> float:
     return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
-def texts_of(figure):
-    """Return every text that is drawn, with its box in pixels, at 100 dots an inch."""
-    canvas = FigureCanvasAgg(figure)
-    with own_settings():
-        canvas.draw()
-    renderer = canvas.get_renderer()
-    found = figure.findobj(Text)
-    return [(t.get_text(), t.get_window_extent(renderer)) for t in found if t.get_text().strip()]
-
-
-def words_of(figure) -> str:
-    return "\n".join(text for text, _ in texts_of(figure)).replace("\u00a0", " ")
-
-
 def test_every_rival_has_a_look_of_its_own():
-    assert set(IMPLEMENTATIONS) <= set(plots.STYLES)
-    looks = list(plots.STYLES.values())
+    looks = [plots.STYLES[name] for name in IMPLEMENTATIONS]
     for part in ("colour", "dash", "marker"):
         assert len({getattr(look, part) for look in looks}) == len(looks), part
 
@@ -106,21 +87,12 @@ def figures(latency_result, throughput_result, size):
 
 @pytest.mark.parametrize("size", [plots.FULL, plots.HALF], ids=["full", "half"])
 def test_no_text_is_cut_or_lies_on_another(
-    latency_result, throughput_result, scaling_result, sharding_result, size
+    collisions, latency_result, throughput_result, scaling_result, sharding_result, size
 ):
     every = [*figures(latency_result, throughput_result, size)]
     every += figures_of_rates(scaling_result, sharding_result, size)
     for name, figure in every:
-        texts = texts_of(figure)
-        width, height = size[0] * 100, size[1] * 100
-        for text, box in texts:
-            is_whole = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
-            assert is_whole, f"{name}: {text!r} is cut at {box}"
-        for (text, box), (other, other_box) in combinations(texts, 2):
-            across = min(box.x1, other_box.x1) - max(box.x0, other_box.x0)
-            upward = min(box.y1, other_box.y1) - max(box.y0, other_box.y0)
-            # a box holds room for descenders that most lines do not use: two pixels of it may meet
-            assert across <= 1 or upward <= 2, f"{name}: {text!r} lies on {other!r}"
+        assert collisions(figure) == [], name
 
 
 @pytest.mark.parametrize("kind", DRAW)
@@ -132,14 +104,14 @@ def test_the_same_result_gives_the_same_bytes(make_of, kind):
     assert plots.to_png(DRAW[kind](make())) == plots.to_png(DRAW[kind](make()))
 
 
-def test_the_title_is_the_finding_and_the_header_names_machine_and_floor(latency_result):
+def test_the_title_is_the_finding_and_the_header_names_machine_and_floor(words_of, latency_result):
     words = words_of(plots.percentiles(latency_result(live_orders=20_000)))
     assert "Half of all commands take 30 ns in price_ladder, 570 ns in binary_heap" in words
     for expected in ("20,000 live orders", "timer floor 10 ns (compiled)", "AMD EPYC, 2 CPUs, KVM"):
         assert expected in words
 
 
-def test_the_values_of_every_rival_are_written(latency_result):
+def test_the_values_of_every_rival_are_written(words_of, latency_result):
     result = latency_result()
     words = words_of(plots.percentiles(result))
     for item in result.measurements:
@@ -149,7 +121,7 @@ def test_the_values_of_every_rival_are_written(latency_result):
                 assert units.duration(item.quantiles[percent]) in words
 
 
-def test_caches_stand_where_the_fastest_rivals_book_outgrows_them(scaling_result):
+def test_caches_stand_where_the_fastest_rivals_book_outgrows_them(words_of, scaling_result):
     caches = {cache.name: cache.at for cache in caches_of(scaling_result())}
     # 60 bytes an order; the level-1 cache holds less than the smallest book
     assert caches == {
@@ -161,7 +133,7 @@ def test_caches_stand_where_the_fastest_rivals_book_outgrows_them(scaling_result
     assert caches_of(scaling_result(unit="ticks wide")) == []  # orders are not what grows there
 
 
-def test_rates_along_an_axis_are_written_at_its_ends(scaling_result, sharding_result):
+def test_rates_along_an_axis_are_written_at_its_ends(words_of, scaling_result, sharding_result):
     words = words_of(plots.scaling(scaling_result()))
     for expected in ("24 M", "10.5 M", "600 k", "live orders", "1 k", "1 M", "textbook"):
         assert expected in words.split("\n"), expected
@@ -177,7 +149,7 @@ def test_a_result_along_an_axis_has_a_figure_of_its_own(scaling_result, throughp
     assert "native, 10,000 live orders: 21 M/s (" in plots.alt_text(scaling_result(), "scaling")
 
 
-def test_the_view_ends_where_it_is_asked_to(latency_result):
+def test_the_view_ends_where_it_is_asked_to(words_of, latency_result):
     result = latency_result()
     to_99, to_999 = (plots.percentiles(result, highest=value) for value in (99.0, 99.9))
     assert plots.to_png(to_99) != plots.to_png(to_999)
@@ -189,7 +161,7 @@ def test_an_axis_of_nines():
     assert nines(np.array([0.0, 90.0, 99.0, 99.999])) == pytest.approx([0.0, 1.0, 2.0, 5.0])
 
 
-def test_earlier_runs_are_numbered_and_explained(latency_result):
+def test_earlier_runs_are_numbered_and_explained(words_of, latency_result):
     earlier = latency_result(rivals=("price_ladder",), seed=5, live_orders=5_000)
     words = words_of(plots.percentiles([latency_result(), earlier]))
     assert "price_ladder ①" in words
@@ -241,7 +213,7 @@ def test_a_title_says_that_no_difference_stands_out(latency_result):
     assert reading.rest_of_finding(result) == []
 
 
-def test_a_shaky_run_says_so(latency_result):
+def test_a_shaky_run_says_so(words_of, latency_result):
     result = latency_result()
     result.verdict.stable, result.verdict.reason = False, "noise ±30 %"
     assert "not stable: noise ±30 %" in words_of(plots.percentiles(result))
@@ -271,7 +243,7 @@ def test_any_thread_may_draw(latency_result):
     assert all(actual == expected for actual in drawn)
 
 
-def test_a_name_with_dollars_is_a_name(latency_result):
+def test_a_name_with_dollars_is_a_name(words_of, latency_result):
     result = latency_result()
     result.verdict.finding = r"costs $\frac{1$ and $2"
     assert r"Costs $\frac{1$ and $2" in words_of(plots.percentiles(result))
