@@ -257,8 +257,10 @@ class _Split:
         apart += total[count] - total[count - other] - total[below + other] + total[below]
         cut = 1 + int(np.argmin(apart))
         self.is_low = values <= (ordered[cut - 1] + ordered[cut]) / 2
+        if self.is_low.all():  # passes alike to the last digit: a clock's step, and nothing else
+            self.is_low = np.arange(count) < cut
         self.centres = _median(values[self.is_low]), _median(values[~self.is_low])
-        self.gap = self.centres[1] - self.centres[0]
+        self.gap = max(0.0, self.centres[1] - self.centres[0])
         self.below, self.count = int(self.is_low.sum()), len(values)
         # from a pass to the next in the other group: in so short a time no machine wanders far
         steps = np.diff(measured) * -np.diff(self.is_low.astype(int))

@@ -165,3 +165,11 @@ def test_words():
 @pytest.mark.parametrize("turns", [[[5.0]], [[5.0], [6.0]], [[5.0] * 30] * 6, [[], [4.0, 5.0]]])
 def test_little_or_equal_values_have_no_shape(turns):
     assert shape_of(turns) == Shape(dict.fromkeys(CLASSES, 0))
+
+
+def test_a_process_whose_passes_are_alike_beside_others_in_two_groups():
+    """A clock's step can make all of a process's passes but a hair the same number."""
+    spread = [54.2, 54.6] * 20
+    alike = [54.48] * 7 + [54.478]
+    shape = shape_of([spread, alike, spread, [54.48] * 12])
+    assert shape.modes == ()
