@@ -6,8 +6,9 @@ from lab.hardware import machine
 from lab.hardware.affinity import LAST, settled
 from lab.hardware.counters import open_counters
 from lab.hardware.finding import CPU, Patient, Seen, echo, hidden
-from lab.hardware.privileges import REAL_TIME, has_capability, limit_of
+from lab.hardware.privileges import limit_of
 from lab.hardware.sample import Sample, cpu_times
+from lab.hardware.scheduling import real_time_refusal, real_time_share
 from lab.hardware.sysfs import format_list
 
 _STOLEN_TICKS_MIN = 3  # fewer within a sample may be the rounding of a tick
@@ -132,13 +133,13 @@ def real_time(patient: Patient) -> Seen:
     """Without it a measured thread shares its CPU with whoever comes."""
     if patient.sample is None:
         return Seen("unknown", "it is asked of a machine that runs")
-    limit = limit_of("RLIMIT_RTPRIO")
-    if limit is None or limit > 0 or has_capability(patient.tree, REAL_TIME):
-        share_us = patient.tree.number("/proc/sys/kernel/sched_rt_runtime_us")
-        kept = 0.0 if share_us is None or share_us < 0 else 1 - share_us / 1e6
-        return Seen("fine", f"allowed, {kept:.0%} of each second kept for others")
-    remedy = 'echo "$USER - rtprio 50" | sudo tee -a /etc/security/limits.conf   # log in anew'
-    return Seen("warning", "not allowed for this user (ulimit -r 0)", remedy)
+    refusal = real_time_refusal()
+    if refusal:
+        evidence, _, remedy = refusal.partition("; ")
+        return Seen("warning", evidence, remedy)
+    share = real_time_share(patient.tree)
+    kept = "" if share is None else f", {1 - share:.0%} of each second kept for others"
+    return Seen("fine", f"allowed{kept}")
 
 
 def counters(patient: Patient) -> Seen:

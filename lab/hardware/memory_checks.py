@@ -49,7 +49,10 @@ def lockable(patient: Patient) -> Seen:
         return Seen("unknown", "it is asked of a machine that runs")
     if limit is None:
         return Seen("fine", "without limit")
-    if has_capability(patient.tree, LOCK_MEMORY):
+    may_all = has_capability(patient.tree, LOCK_MEMORY)
+    if may_all is None:
+        return hidden("whether this user may lock more than others")
+    if may_all:
         return Seen("fine", f"without limit for this user (others: {limit / _MIB:.0f} MiB)")
     evidence = f"{limit / _MIB:g} MiB (ulimit -l); a book that is larger cannot be locked"
     remedy = (
@@ -146,7 +149,9 @@ def huge_pages(patient: Patient) -> Seen:
     evidence = f"{free} of {whole} pages of 2 MiB are free"
     if free:
         return Seen("fine", evidence)
-    available = available_bytes(patient.tree) or 0
+    available = available_bytes(patient.tree)
+    if available is None:
+        return Seen("warning", evidence, "set some aside: sudo sysctl vm.nr_hugepages=64")
     count = whole + min(_HUGE_PAGES_WANTED, available // 8 // (2 * _MIB))
     if count == whole:
         return Seen("warning", evidence, "free some memory, then set huge pages aside")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.hardware.sysfs import Tree
 
-LOCK_MEMORY, REAL_TIME = 14, 23  # CAP_IPC_LOCK, CAP_SYS_NICE
+LOCK_MEMORY = 14  # CAP_IPC_LOCK
 
 
 def limit_of(name: str) -> int | None:
@@ -19,10 +19,10 @@ def limit_of(name: str) -> int | None:
     return None if soft == resource.RLIM_INFINITY else soft
 
 
-def has_capability(tree: Tree, number: int) -> bool:
-    """Return whether this process has a capability; False where that is not shown."""
+def has_capability(tree: Tree, number: int) -> bool | None:
+    """Return whether this process has a capability; None where that is not shown."""
     mask = tree.fields("/proc/self/status").get("CapEff", "")
     try:
         return bool(int(mask, 16) >> number & 1)
     except ValueError:
-        return False
+        return None

@@ -45,6 +45,8 @@ def cpu_limit(patient: Patient) -> Seen:
         return hidden("/proc/self/cgroup")
     quota = cpu_quota(tree)
     stops = _throttled(tree)
+    if quota is None and tree.is_live and not tree.path("/sys/fs/cgroup").is_dir():
+        return hidden("/sys/fs/cgroup")
     if quota is None:
         return Seen("fine", "none")
     evidence = f"the control group may use {quota:g} CPUs of {len(patient.topology.pus)}{stops}"
@@ -144,6 +146,8 @@ def sibling_threads(patient: Patient) -> Seen:
     if not topology.pus:
         return Seen("unknown", "the kernel shows no CPUs")
     shared = [core for core in topology.cores if len(core) > 1]
+    if not shared and not patient.tree.path(CPU).is_dir():
+        return hidden(CPU)
     if not shared:
         return Seen("fine", "every CPU is a core of its own")
     evidence = (
@@ -227,6 +231,8 @@ def claimed_caches(patient: Patient) -> Seen:
     if patient.sample is None or not CAN_PIN:
         return Seen("unknown", "it is measured on a machine that runs")
     pair = _sharing_pair(patient.topology, allowed_cpus())
+    if not patient.topology.caches:
+        return Seen("unknown", "the kernel shows no caches")
     if pair is None:
         return Seen("fine", "no two cores that this process may use are said to share one")
     first, second, level = pair
