@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from glob import glob
 
-from lab.experiments.memory_latency_task import digest_of_sizes
+from lab.experiments.memory_latency_task import LIKE_LMBENCH, digest_of_sizes
 from lab.experiments.memory_sizes import allowed_bytes, sizes_of
 from lab.hardware.topology import Topology, read
 from lab.measure.bench import Bench
@@ -22,7 +22,8 @@ PAGE_BY_PAGE = f"page by page, {_SMALL} pages"
 OURS, THEIRS = "another page each load", "another page each load, lat_mem_rd"
 _TASKS = "lab.experiments.memory_latency_task"
 _CACHE_BYTES = 2**25  # where the kernel shows no caches
-_SPARE = 1.25  # cycles of the smaller sizes, and the orders
+_SPARE = 1.25  # of each rival: cycles of the smaller sizes, and the orders
+_LIKE_LMBENCH = 2.15  # memory of its own for each power of two
 _PLACES = "/usr/lib/lmbench/bin/*/lat_mem_rd", "/usr/lib/lmbench/bin/lat_mem_rd"
 # What it would otherwise find out anew for each size, in three seconds: the clock's least time
 # (µs), and what a timing and a turn of its loop cost, which do not show in 100,000 µs.
@@ -66,8 +67,8 @@ class Asked:
         self._rivals = {RANDOM: ["random", "small"], HUGE: ["random", "transparent"]}
         self._rivals[PAGE_BY_PAGE] = ["page by page", "small"]
         if self._program:
-            self._rivals[OURS] = ["another page each", "default"]
-        each = 2 * len(self._rivals) * _SPARE  # two processes at the same time
+            self._rivals[OURS] = [LIKE_LMBENCH, "default"]
+        each = 2 * (3 * _SPARE + (_LIKE_LMBENCH if self._program else 0))  # two live at a time
         self._sizes = sizes_of(2**12, allowed_bytes(bench, largest, each), steps)
         self.main_case = bytes_text(self._sizes[-1])
         bench.facts["caches"] = self._machine.cache_rows()
@@ -150,8 +151,8 @@ class Asked:
             for at, apart in compared.items()
         )
         self._bench.note(
-            "Beside lat_mem_rd -t with a stride of 64, whose loads come in the same order, the least "
-            f"of each one's processes: {told}."
+            "Beside lat_mem_rd -t with a stride of 64, whose loads come in the same order, the "
+            f"least of each one's processes: {told}."
         )
         far = [at for at, apart in compared.items() if abs(apart) > AGREEMENT]
         if not far:

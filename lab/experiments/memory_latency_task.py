@@ -37,8 +37,8 @@ METRIC = "load_latency"
 ORDERS: dict[str, Callable[..., np.ndarray]] = {
     "random": at_random,
     "page by page": page_by_page,
-    "another page each": another_page_each,
 }
+LIKE_LMBENCH = "another page each"
 _HUGE_BYTES = 2**21
 _PARTS = 16  # of a timed pass: their median leaves out those in which something else ran
 _LOADS_LEAST, _LOADS_MOST = 2**19, 2**18  # of a size within a cache; of one beyond
@@ -85,7 +85,7 @@ def loads(
     say
         Grants the turns.
     rivals
-        By name: an order of ``ORDERS``, and the kind of pages.
+        By name: an order of ``ORDERS`` or ``LIKE_LMBENCH``, and the kind of pages.
     sizes
         Bytes, each whole pages, ascending.
     cache_bytes
@@ -112,25 +112,48 @@ def loads(
             say("measuring")
             for name, of_rival in cycles.items():
                 gathered.add(turn, (_reading(name, cycle, cache_bytes) for cycle in of_rival))
-            digests += [digest_of(of_rival) for of_rival in cycles.values()]
+            digests += [digest_of(of_rival, sizes) for of_rival in cycles.values()]
         return {"readings": gathered.readings(), "digests": digests, "huge": huge}
 
 
 def _cycles(
     buffers: ExitStack, order: str, pages: str, sizes: Sequence[int], seed: int
 ) -> tuple[list[Cycle], float]:
-    """Return a cycle for each size, and what part of the memory is in huge pages.
-
-    A line's words hold cycles of eight sizes, so the memory is hardly larger than the largest.
-    """
+    """Return a cycle for each size, and what part of the memory is in huge pages."""
+    if order == LIKE_LMBENCH:
+        return _cycles_like_lmbench(buffers, pages, sizes, seed), 0.0
     found, huge_bytes, all_bytes = [], 0, 0
+    # A line's words hold cycles of eight sizes, so the memory is hardly larger than the largest.
     for first in range(0, len(sizes), WORDS):
         together = sorted(sizes, reverse=True)[first : first + WORDS]
         memory, huge = _memory(buffers, together[0], pages)
         huge_bytes, all_bytes = huge_bytes + huge, all_bytes + memory.nbytes
         for word, nbytes in enumerate(together):
-            found.append(_cycle(memory, nbytes, order, word, seed))
+            lines = ORDERS[order](nbytes // LINE_BYTES, seed + word)
+            found.append(_cycle(nbytes, memory, lines, word))
     return found[::-1], huge_bytes / all_bytes
+
+
+def _cycles_like_lmbench(
+    buffers: ExitStack, pages: str, sizes: Sequence[int], seed: int
+) -> list[Cycle]:
+    """Return a cycle for each power of two, each in memory that nobody has touched.
+
+    As in lat_mem_rd the pages are drawn from as much as the largest size has, and the kernel gives
+    each when the cycle is written: where they lie decides how they share a cache of their size.
+    """
+    found = []
+    among = sizes[-1] // LINE_BYTES
+    for place, nbytes in enumerate(size for size in sizes if is_power_of_two(size)):
+        buffer = buffers.enter_context(allocate(Wanted(sizes[-1], pages=pages)))
+        lines = another_page_each(nbytes // LINE_BYTES, seed + place, among)
+        found.append(_cycle(nbytes, buffer.array.view(np.int64), lines, 0))
+    return found
+
+
+def is_power_of_two(number: int) -> bool:
+    """Say whether a number is 1, 2, 4, 8 or so on."""
+    return number & (number - 1) == 0
 
 
 def _memory(buffers: ExitStack, nbytes: int, pages: str) -> tuple[np.ndarray, int]:
@@ -144,15 +167,13 @@ def _memory(buffers: ExitStack, nbytes: int, pages: str) -> tuple[np.ndarray, in
     return buffer.array[first : first + whole].view(np.int64), min(huge, whole)
 
 
-def _cycle(memory: np.ndarray, nbytes: int, order: str, word: int, seed: int) -> Cycle:
-    lines = nbytes // LINE_BYTES
-    among = {"among": memory.nbytes // LINE_BYTES} if order == "another page each" else {}
-    lines_in_order = ORDERS[order](lines, seed + word, **among)
-    place = link(memory, lines_in_order, word)
-    cycle = Cycle(nbytes, memory, lines_in_order, word, place)
-    cycle.follow(lines)
+def _cycle(nbytes: int, memory: np.ndarray, order: np.ndarray, word: int) -> Cycle:
+    """Return a cycle that was followed once."""
+    place = link(memory, order, word)
+    cycle = Cycle(nbytes, memory, order, word, place)
+    cycle.follow(len(order))
     # Back where it began, after as many lines as there are, none of which came twice.
-    each_once = np.bincount(lines_in_order).max() == 1
+    each_once = np.bincount(order).max() == 1
     cycle.is_right &= cycle.place == place and bool(each_once)
     return cycle
 
@@ -174,8 +195,18 @@ def _reading(rival: str, cycle: Cycle, cache_bytes: int) -> dict[str, Any]:
     }
 
 
-def digest_of(cycles: Sequence[Cycle]) -> str:
-    """Return the digest of the sizes that were gone through as they should have been."""
+def digest_of(cycles: Sequence[Cycle], sizes: Sequence[int]) -> str:
+    """Return the digest of all sizes, or of those that were gone through as they should have been.
+
+    Parameters
+    ----------
+    cycles
+        Of all sizes that a rival goes through.
+    sizes
+        All that there are.
+    """
+    if all(cycle.is_right for cycle in cycles):
+        return digest_of_sizes(sizes)
     return digest_of_sizes([cycle.nbytes for cycle in cycles if cycle.is_right])
 
 
@@ -196,7 +227,7 @@ def lat_mem_rd(
     if not readings:
         raise MeasurementError(f"{words[0]} told no latency of {bytes_text(sizes[-1])} or less")
     met = {item["at"] for item in readings}
-    are_there = all(size in met for size in sizes if size & (size - 1) == 0)
+    are_there = all(size in met for size in sizes if is_power_of_two(size))
     return found | {
         "readings": readings,
         "digests": [digest_of_sizes(sizes) if are_there else digest for digest in found["digests"]],
@@ -215,7 +246,7 @@ def read_lat_mem_rd(text: str) -> dict[str, Any]:
     found = {}
     for megabytes, ns in rows:
         nbytes = round(float(megabytes) * 2**20 / 512) * 512  # it writes five decimals
-        if nbytes & (nbytes - 1) == 0:
+        if is_power_of_two(nbytes):
             found[nbytes] = float(ns)
     readings = [
         {
