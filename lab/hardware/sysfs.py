@@ -9,7 +9,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+CPU = "/sys/devices/system/cpu"
+NODE = "/sys/devices/system/node"
+Cpus = frozenset[int]
 _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_ENDS = " \t\r\n\0"  # some copies of files end in zero bytes
+_NUMBERS_MOST = 1 << 16  # more CPUs or nodes than any kernel has: such a file is damaged
 
 
 class Tree:
@@ -32,7 +37,7 @@ class Tree:
     def text(self, name: str) -> str | None:
         """Return a file's text without surrounding white space, or None."""
         try:
-            return self.path(name).read_text(encoding="utf-8", errors="replace").strip()
+            return self.path(name).read_text(encoding="utf-8", errors="replace").strip(_ENDS)
         except OSError:
             return None
 
@@ -52,13 +57,25 @@ class Tree:
         text = self.text(map_name) if map_name else None
         return None if text is None else parse_map(text)
 
-    def numbered(self, folder: str, prefix: str) -> list[int]:
-        """Return the numbers n for which ``folder`` holds an entry ``prefix``n, in order."""
+    def mask(self, name: str) -> Cpus | None:
+        """Return the numbers that a mask file names, or None."""
+        text = self.text(name)
+        return None if text is None else parse_map(text)
+
+    def exists(self, name: str) -> bool:
+        """Say whether there is such a file or folder."""
+        return self.path(name).exists()
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of what a folder holds, in order; none where it cannot be read."""
         try:
-            names = [entry.name for entry in self.path(folder).iterdir()]
+            return sorted(entry.name for entry in self.path(folder).iterdir())
         except OSError:
             return []
-        matches = (re.fullmatch(rf"{prefix}(\d+)", name) for name in names)
+
+    def numbered(self, folder: str, prefix: str) -> list[int]:
+        """Return the numbers n for which ``folder`` holds an entry ``prefix``n, in order."""
+        matches = (re.fullmatch(rf"{prefix}(\d+)", name) for name in self.names(folder))
         return sorted(int(match.group(1)) for match in matches if match)
 
     def fields(self, name: str) -> dict[str, str]:
@@ -107,29 +124,34 @@ class Tree:
 
 
 def parse_list(text: str) -> frozenset[int]:
-    """Return the numbers of a kernel list.
+    """Return the numbers of a kernel list; parts that are none are left out.
 
     >>> sorted(parse_list("0-2,8"))
     [0, 1, 2, 8]
     """
     numbers: set[int] = set()
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if first.isdigit():
-            numbers.update(range(int(first), int(last or first) + 1))
+        match = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", part.strip(_ENDS))
+        if match:
+            first, last = int(match.group(1)), int(match.group(2) or match.group(1))
+            numbers.update(range(first, min(last + 1, _NUMBERS_MOST)))
     return frozenset(numbers)
 
 
 def parse_map(text: str) -> frozenset[int]:
     """Return the numbers of a kernel mask: hexadecimal words of 32 bits, the highest first.
 
+    What is no mask names nothing.
+
     >>> sorted(parse_map("00000001,00000101"))
     [0, 8, 32]
     """
-    words = [int(word, 16) for word in text.split(",") if word.strip()]
+    words = [word.strip(_ENDS) for word in text.split(",")]
+    if not all(re.fullmatch(r"(?:0x)?[0-9a-fA-F]{1,16}", word) for word in words):
+        return frozenset()
     mask = 0
-    for word in words:
-        mask = mask << 32 | word
+    for word in words[-_NUMBERS_MOST // 32 :]:
+        mask = mask << 32 | int(word, 16)
     return frozenset(bit for bit in range(mask.bit_length()) if mask >> bit & 1)
 
 

@@ -1,44 +1,27 @@
-"""Packages, dies, cores, processing units, caches and memory nodes, as the kernel tells them.
+"""How a machine is built: packages, dies, cores, hardware threads, caches, memory nodes.
 
-Not to be believed in a virtual machine: there the hypervisor writes it. One guest shows two CPUs
-under one level-3 cache between which a line takes as long as between two of them.
+As the kernel tells it and as hwloc reads it. In a virtual machine the hypervisor writes it, and it
+is not to be believed: one guest shows two CPUs under one level-3 cache between which a line takes
+as long as between two of them.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from lab.hardware.sysfs import Tree, format_list, parse_size
+from lab.hardware import cores as read_from
+from lab.hardware.allowance import Allowance, read_allowance
+from lab.hardware.caches import Cache, cache_rows, read_caches
+from lab.hardware.cores import Group
+from lab.hardware.cpu_kinds import Kind, kind_row, read_kinds
+from lab.hardware.nodes import Distances, Node, read_nodes, whole_memory
+from lab.hardware.sysfs import CPU, Cpus, Tree, format_list
 
-_CPU = "/sys/devices/system/cpu"
-_NODE = "/sys/devices/system/node"
-Cpus = frozenset[int]
-
-
-@dataclass(frozen=True)
-class Cache:
-    """One cache: its level, its type ("data", "instruction", "unified") and who shares it."""
-
-    level: int
-    type: str
-    size_bytes: int
-    line_bytes: int
-    cpus: Cpus
-
-
-@dataclass(frozen=True)
-class Node:
-    """One memory node: the kernel's number, its CPUs (none for memory alone) and its memory.
-
-    ``memory_bytes`` is None where the kernel does not tell.
-    """
-
-    number: int
-    cpus: Cpus
-    memory_bytes: int | None
+__all__ = ["Cache", "Cpus", "Group", "Kind", "Node", "Topology", "read"]
 
 
 @dataclass(frozen=True)
@@ -48,9 +31,10 @@ class Topology:
     Attributes
     ----------
     packages, dies, cores
-        The sets of online CPUs of each, by lowest CPU.
+        The sets of online CPUs of each, by lowest CPU; empty where the kernel does not tell. A
+        package that tells of no dies is one die.
     pus
-        The online CPUs (hardware threads), in order.
+        The online CPUs (hardware threads), in order, whether they may be used or not.
     offline
         CPUs that are there and switched off.
     numa_nodes
@@ -62,6 +46,14 @@ class Topology:
         Every cache, by level, type and lowest CPU.
     notes
         What could not be read and what was assumed instead.
+    kinds
+        Kinds of CPUs by rank; one or none where all are alike.
+    groups
+        What the kernel groups besides: clusters, books, drawers.
+    granted, granted_nodes
+        What the control group leaves of ``pus`` and of the nodes' numbers.
+    allowed, allowed_nodes
+        What of these the process's own masks leave.
     """
 
     packages: tuple[Cpus, ...]
@@ -70,46 +62,94 @@ class Topology:
     pus: tuple[int, ...]
     offline: tuple[int, ...]
     numa_nodes: tuple[Node, ...]
-    distances: tuple[tuple[int, ...], ...]
+    distances: Distances
     caches: tuple[Cache, ...]
     notes: tuple[str, ...]
+    kinds: tuple[Kind, ...] = ()
+    groups: tuple[Group, ...] = ()
+    granted: Cpus = frozenset()
+    granted_nodes: Cpus = frozenset()
+    allowed: Cpus = frozenset()
+    allowed_nodes: Cpus = frozenset()
 
     def cache_rows(self) -> list[dict[str, int | str]]:
         """Return how many caches there are of each level, type and size."""
-        counts: dict[tuple[int, str, int], int] = {}
-        for cache in self.caches:
-            key = (cache.level, cache.type, cache.size_bytes)
-            counts[key] = counts.get(key, 0) + 1
-        return [
-            {"level": level, "type": kind, "bytes": size, "count": count}
-            for (level, kind, size), count in sorted(counts.items())
-        ]
+        return cache_rows(self.caches)
 
     def siblings(self, cpu: int) -> Cpus:
         """Return the CPUs that share a core with ``cpu``, itself among them."""
         return next((core for core in self.cores if cpu in core), frozenset({cpu}))
 
-    def as_dict(self) -> dict[str, object]:
-        """Return the counts and lists that ``lab probe --json`` prints."""
+    def usable(self) -> Topology:
+        """Return the machine as the control group shows it: the whole one where there is no limit.
+
+        What has neither a CPU nor a node that is granted is not there. So a package may be left
+        with memory alone, and a cache that has a node to itself without CPUs: hwloc counts both.
+        """
+        if self.granted >= set(self.pus) and self.granted_nodes >= _numbers(self.numa_nodes):
+            return self
+        places = [i for i, n in enumerate(self.numa_nodes) if n.number in self.granted_nodes]
+        nodes = [self.numa_nodes[i] for i in places]
+        around = [node.near for node in nodes if node.near]
+        larger = {*self.packages, *self.dies}
+        return replace(
+            self,
+            packages=_cut(self.packages, self.granted, around),
+            dies=_cut(self.dies, self.granted, around),
+            cores=_cut(self.cores, self.granted, ()),
+            pus=tuple(cpu for cpu in self.pus if cpu in self.granted),
+            numa_nodes=tuple(_node_within(node, self.granted) for node in nodes),
+            distances=tuple(
+                tuple(self.distances[i][j] for j in places) for i in places if self.distances
+            ),
+            caches=tuple(
+                replace(cache, cpus=cache.cpus & self.granted)
+                for cache in self.caches
+                if cache.cpus & self.granted
+                or any(near <= cache.cpus and near not in larger for near in around)
+            ),
+            kinds=_with_cpus(self.kinds, self.granted),
+            groups=_with_cpus(self.groups, self.granted),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the counts and lists that ``lab probe --json`` prints.
+
+        The counts, ``caches`` and ``distances`` are of what the control group grants, as hwloc
+        counts; every list (``core_cpus``, ``cache_list``, ``nodes`` …) is of all that is online.
+        """
+        usable = self.usable()
         return {
-            "packages": len(self.packages),
-            "dies": len(self.dies),
-            "cores": len(self.cores),
-            "pus": len(self.pus),
-            "numa_nodes": len(self.numa_nodes),
-            "caches": self.cache_rows(),
-            "distances": [list(row) for row in self.distances],
+            "packages": len(usable.packages),
+            "dies": len(usable.dies),
+            "cores": len(usable.cores),
+            "pus": len(usable.pus),
+            "numa_nodes": len(usable.numa_nodes),
+            "caches": usable.cache_rows(),
+            "distances": [list(row) for row in usable.distances],
             "online_cpus": format_list(frozenset(self.pus)),
             "offline_cpus": format_list(frozenset(self.offline)),
+            "granted_cpus": format_list(self.granted),
+            "granted_nodes": format_list(self.granted_nodes),
+            "allowed_cpus": format_list(self.allowed),
+            "allowed_nodes": format_list(self.allowed_nodes),
+            "package_cpus": [format_list(package) for package in self.packages],
+            "die_cpus": [format_list(die) for die in self.dies],
             "core_cpus": [format_list(core) for core in self.cores],
-            "nodes": [
+            "cpu_kinds": [kind_row(kind, format_list(kind.cpus)) for kind in self.kinds],
+            "groups": [{"name": g.name, "cpus": format_list(g.cpus)} for g in self.groups],
+            "cache_list": [
                 {
-                    "node": node.number,
-                    "cpus": format_list(node.cpus),
-                    "memory_bytes": node.memory_bytes,
+                    "level": cache.level,
+                    "type": cache.type,
+                    "bytes": cache.size_bytes,
+                    "line_bytes": cache.line_bytes,
+                    "cpus": format_list(cache.cpus),
                 }
-                for node in self.numa_nodes
+                for cache in self.caches
             ],
+            "nodes": [node.as_dict() for node in self.numa_nodes],
+            "node_distances": [list(row) for row in self.distances],
             "notes": list(self.notes),
         }
 
@@ -125,24 +165,28 @@ def read(root: str | Path = "/") -> Topology:
     Returns
     -------
     Topology
-        Where the kernel shows no CPUs at all, each CPU that Python counts stands as a core of one
-        package, and ``notes`` says so.
+        Where the kernel shows no CPUs at all, each CPU that Python counts (of another machine: that
+        its ``/proc/cpuinfo`` names) stands as a core of one package, and ``notes`` says so.
     """
     tree = Tree(root)
-    online, offline = _online(tree)
+    online, offline = read_from.shown_cpus(tree)
     if not online:
         return _assumed(tree)
-    nodes, distances = _nodes(tree, online)
-    core_names = ("core_cpus_list", "core_cpus", "thread_siblings_list", "thread_siblings")
-    package_names = ("package_cpus_list", "package_cpus", "core_siblings_list", "core_siblings")
-    cores = _groups(tree, online, core_names, ("physical_package_id", "die_id", "core_id"))
-    packages = _groups(tree, online, package_names, ("physical_package_id",))
-    dies = _groups(tree, online, ("die_cpus_list", "die_cpus"), ("physical_package_id", "die_id"))
-    caches = _caches(tree, online)
-    notes = [] if caches else ["the kernel shows no caches"]
+    packages = read_from.read_packages(tree, online)
+    dies = read_from.read_dies(tree, online, packages)
+    cores = read_from.read_cores(tree, online)
+    caches = read_caches(tree, online)
+    nodes, distances, notes = read_nodes(tree, online)
+    if not caches:
+        notes.append("the kernel shows no caches")
     if not nodes:
         notes.append("the kernel shows no memory nodes; one is assumed")
-        nodes = (Node(0, online, None),)
+        nodes, distances = (_only_node(tree, online),), ()
+    if not cores:
+        notes.append("the kernel does not tell which CPUs share a core")
+        # Work is spread over cores, so there must be some; a recorded machine says what it said.
+        cores = tuple(frozenset({cpu}) for cpu in sorted(online)) if tree.is_live else ()
+    known = {*packages, *dies, *cores, *(cache.cpus for cache in caches), online}
     return Topology(
         packages=packages,
         dies=dies,
@@ -153,106 +197,61 @@ def read(root: str | Path = "/") -> Topology:
         distances=distances,
         caches=caches,
         notes=tuple(notes),
+        kinds=read_kinds(tree, online),
+        groups=read_from.read_groups(tree, online, known),
+        **asdict(read_allowance(tree, online, _numbers(nodes))),
     )
 
 
 def _assumed(tree: Tree) -> Topology:
-    """Return what can be said without sysfs: for this machine Python's count, else nothing."""
-    count = (os.cpu_count() or 1) if tree.is_live else 0
-    note = f"{_CPU} shows no CPUs"
-    note += f"; {count} are assumed, each a core of one package" if count else " under this root"
-    every = frozenset(range(count))
+    """Return what can be said without sysfs: Python's count here, /proc/cpuinfo's elsewhere."""
+    every = frozenset(range(os.cpu_count() or 1)) if tree.is_live else _processors(tree)
+    note = f"{CPU} shows no CPUs"
+    note += (
+        f"; {len(every)} are assumed, each a core of one package" if every else " under this root"
+    )
+    nodes = (_only_node(tree, every),) if every else ()
+    allowance = read_allowance(tree, every, _numbers(nodes)) if every else Allowance(*[every] * 4)
     return Topology(
-        packages=(every,) if count else (),
-        dies=(every,) if count else (),
-        cores=tuple(frozenset({cpu}) for cpu in range(count)),
-        pus=tuple(range(count)),
+        packages=(every,) if every else (),
+        dies=(every,) if every else (),
+        cores=tuple(frozenset({cpu}) for cpu in sorted(every)),
+        pus=tuple(sorted(every)),
         offline=(),
-        numa_nodes=(Node(0, every, None),) if count else (),
+        numa_nodes=nodes,
         distances=(),
         caches=(),
         notes=(note,),
+        **asdict(allowance),
     )
 
 
-def _online(tree: Tree) -> tuple[Cpus, Cpus]:
-    """Return the CPUs that are switched on, and those that are there and are not."""
-    present = frozenset(tree.numbered(_CPU, "cpu"))
-    online = tree.cpus(f"{_CPU}/online")
-    if online is None:  # old kernels have one file a CPU, and none for a CPU that cannot go
-        online = frozenset(cpu for cpu in present if tree.number(f"{_CPU}/cpu{cpu}/online") != 0)
-    shown = online & present
-    return shown, present - shown
+def _processors(tree: Tree) -> Cpus:
+    """Return the CPUs that /proc/cpuinfo names."""
+    lines = (line.partition(":") for line in (tree.text("/proc/cpuinfo") or "").splitlines())
+    values = (value.strip() for key, _, value in lines if key.strip() == "processor")
+    return frozenset(int(value) for value in values if value.isdigit())
 
 
-def _groups(
-    tree: Tree, online: Cpus, set_names: Iterable[str], id_names: Iterable[str]
-) -> tuple[Cpus, ...]:
-    """Group CPUs by the set that the kernel gives for each, or else by their numbers.
-
-    The set goes first: numbers of cores are only unique within a die, and some trees number every
-    core 0.
-    """
-    members: dict[Hashable, set[int]] = {}
-    for cpu in online:
-        folder = f"{_CPU}/cpu{cpu}/topology"
-        sets = (tree.cpus("", f"{folder}/{name}") for name in set_names if "list" not in name)
-        lists = (tree.cpus(f"{folder}/{name}") for name in set_names if "list" in name)
-        group: Hashable = next((cpus & online for cpus in (*lists, *sets) if cpus), None)
-        if group is None:
-            group = tuple(tree.number(f"{folder}/{name}") or 0 for name in id_names)
-            if tree.number(f"{folder}/core_id") is None and "core_id" in id_names:
-                group = cpu  # nothing is told: a core of its own
-        members.setdefault(group, set()).add(cpu)
-    return tuple(sorted((frozenset(cpus) for cpus in members.values()), key=min))
+def _only_node(tree: Tree, cpus: Cpus) -> Node:
+    """Return the node of a machine whose kernel shows none: all of its memory."""
+    return Node(0, cpus, whole_memory(tree), near=cpus)
 
 
-def _caches(tree: Tree, online: Cpus) -> tuple[Cache, ...]:
-    """Return every cache once, however many CPUs show it."""
-    found: set[Cache] = set()
-    for cpu in online:
-        folder = f"{_CPU}/cpu{cpu}/cache"
-        for index in tree.numbered(folder, "index"):
-            cache = _cache(tree, f"{folder}/index{index}", frozenset({cpu}), online)
-            if cache is not None:
-                found.add(cache)
-    return tuple(sorted(found, key=lambda cache: (cache.level, cache.type, min(cache.cpus))))
+def _numbers(nodes: Iterable[Node]) -> Cpus:
+    return frozenset(node.number for node in nodes)
 
 
-def _cache(tree: Tree, folder: str, own: Cpus, online: Cpus) -> Cache | None:
-    """Return one cache as one CPU shows it, or None where its level or size is not told."""
-    level, size = tree.number(f"{folder}/level"), parse_size(tree.text(f"{folder}/size"))
-    if level is None or not size:
-        return None
-    cpus = tree.cpus(f"{folder}/shared_cpu_list", f"{folder}/shared_cpu_map") or own
-    return Cache(
-        level=level,
-        type=(tree.text(f"{folder}/type") or "unified").lower(),
-        size_bytes=size,
-        line_bytes=tree.number(f"{folder}/coherency_line_size") or 0,
-        cpus=(cpus & online) or own,
-    )
+def _cut(sets: Iterable[Cpus], cpus: Cpus, around: Sequence[Cpus]) -> tuple[Cpus, ...]:
+    """Return what of each set is left, if anything is or it holds one of the sets ``around``."""
+    return tuple(one & cpus for one in sets if one & cpus or any(near <= one for near in around))
 
 
-def _nodes(tree: Tree, online: Cpus) -> tuple[tuple[Node, ...], tuple[tuple[int, ...], ...]]:
-    """Return the memory nodes that hold memory, and the distances among them."""
-    numbers = tree.numbered(_NODE, "node")
-    every = [_node(tree, number, online) for number in numbers]
-    used = [index for index, node in enumerate(every) if node.memory_bytes != 0]
-    rows = [(tree.text(f"{_NODE}/node{number}/distance") or "").split() for number in numbers]
-    nodes = tuple(every[index] for index in used)
-    if any(len(row) != len(numbers) for row in rows):
-        return nodes, ()
-    return nodes, tuple(tuple(int(rows[i][j]) for j in used) for i in used)
+def _with_cpus(parts: Iterable[Any], cpus: Cpus) -> tuple[Any, ...]:
+    """Return the parts of a machine with those of their CPUs that are left."""
+    left = (replace(part, cpus=part.cpus & cpus) for part in parts)
+    return tuple(part for part in left if part.cpus)
 
 
-def _node(tree: Tree, number: int, online: Cpus) -> Node:
-    """Return one memory node."""
-    folder = f"{_NODE}/node{number}"
-    cpus = tree.cpus(f"{folder}/cpulist", f"{folder}/cpumap") or frozenset()
-    total_bytes = None
-    for line in (tree.text(f"{folder}/meminfo") or "").splitlines():
-        words = line.split()
-        if len(words) >= 4 and words[2] == "MemTotal:":
-            total_bytes = int(words[3]) * 1024
-    return Node(number, cpus & online, total_bytes)
+def _node_within(node: Node, cpus: Cpus) -> Node:
+    return replace(node, cpus=node.cpus & cpus, near=node.near & cpus)
