@@ -44,7 +44,11 @@ def probe_text(seen: dict[str, Any]) -> str:
     lines += [("note", note) for note in seen["notes"]]
     width = max(len(title) for title, _ in lines)
     text = "\n".join(f"{title:<{width}}  {fact}" for title, fact in lines)
-    return f"{text}\n\nwhat limits a measurement here\n{_findings(seen['doctor'])}"
+    text += f"\n\nwhat limits a measurement here\n{_findings(seen['doctor'])}"
+    if seen["fixable"]:
+        titles = ", ".join(seen["fixable"])
+        text += "\n\n" + "\n".join(_wrapped(titles, "lab probe --fix TITLE changes: ", "  "))
+    return text
 
 
 def result_text(result: Result) -> str:

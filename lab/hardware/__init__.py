@@ -7,5 +7,6 @@ misses, where they are counted), ``doctor`` (what limits a measurement here) and
 is, and all of it in one place). Everything that is read from files takes a ``root``, so that the
 files of another machine can be looked at.
 
-Nothing here changes the system; remedies are commands that a person may run.
+The system is changed only through ``settings``, and only where somebody asked for it: each change
+is in a ``ledger`` before it is made, and is given back at the end, or by a ``guard`` after a kill.
 """

@@ -24,16 +24,19 @@ def probe(root: str | Path = "/") -> dict[str, Any]:
     -------
     dict
         ``machine``, the counts of the topology, ``caches``, ``distances``, ``pages``, ``clock``
-        (None for another machine: a clock is timed, not read) and ``doctor``, the gravest first.
+        (None for another machine: a clock is timed, not read), ``doctor``, the gravest first, and
+        ``fixable``: the titles of what ``lab probe --fix`` can change.
     """
     tree = Tree(root)
+    findings = doctor.examine(root)
     return {
         "root": str(root),
         "machine": _machine(tree),
         **topology.read(root).as_dict(),
         "pages": _pages(tree),
         "clock": _clock() if tree.is_live else None,
-        "doctor": [finding.as_dict() for finding in doctor.examine(root)],
+        "doctor": [finding.as_dict() for finding in findings],
+        "fixable": [finding.title for finding in findings if finding.settings],
     }
 
 
