@@ -42,6 +42,7 @@ from lab.hardware.topology import Cache, Topology, read
 from lab.measure.bench import Bench
 from lab.measure.runner import run_experiment
 from lab.measure.talk import Talk
+from lab.measure.tally import Run
 
 PAGE_LINES = mmap.PAGESIZE // walks.LINE_BYTES
 seeds = st.integers(0, 2**32 - 1)
@@ -328,12 +329,30 @@ class TestLatency:
         assert found["digests"] == [bench.expected_digest]
         assert all(0.1 < item["value"] < 10_000 for item in found["readings"])
 
-    def test_how_far_lat_mem_rd_is_from_it(self, bench):
-        ours, theirs = latency_asked.OURS, latency_asked.THEIRS
-        found = {(ours, 2**14): 1.1, (theirs, 2**14): 1.0, (ours, 2**18): 4.0, (theirs, 2**18): 5.0}
-        found |= {(ours, 2**12): 9.0, (theirs, 2**12): 1.0, (ours, 2**20): 9.0}
-        apart = latency_asked.beside_lat_mem_rd(found)
-        assert apart == pytest.approx({2**14: 0.1, 2**18: -0.2})
+    @pytest.mark.parametrize(
+        ("ours", "theirs", "fails"),
+        [
+            ([1.1, 1.1], [1.0, 1.2], False),
+            ([1.1, 1.1], [1.1, 2.9], False),  # something else ran beside it once
+            ([1.3, 1.3], [1.0, 1.1], True),
+            ([0.8, 0.8], [1.0, 1.1], True),
+        ],
+    )
+    def test_too_far_from_lat_mem_rd_is_a_failure(self, bench, monkeypatch, ours, theirs, fails):
+        monkeypatch.setattr(latency_asked, "found_lat_mem_rd", lambda: "/bin/true")
+        asked = latency_asked.Asked(bench, 1, 1, independent=True)
+        right = asked.tasks(1, 0.1) and bench.expected_digest
+        for rival, values in ((latency_asked.OURS, ours), (latency_asked.THEIRS, theirs)):
+            for value in values:
+                reading = {"case": "16 KiB", "at": 2.0**14, "metric": "load_latency", "unit": "ns"}
+                reading |= {"value": value, "samples": 1, "turns": {"turn": [1], "value": [value]}}
+                outcome = {"readings": [reading], "digests": [right]}
+                bench.runs.append(Run(rival, 0, outcome))
+        random = dict(bench.runs[0].outcome["readings"][0])
+        bench.runs.append(Run(latency_asked.RANDOM, 0, {"readings": [random], "digests": [right]}))
+        asked.say_what_was_found()
+        assert bool(bench.failures) == fails
+        assert "16 KiB" in bench.notes[-1] and "lat_mem_rd differs by" in bench.finding
 
     def test_without_lat_mem_rd_one_line_says_how_to_get_it(self, bench, monkeypatch):
         monkeypatch.setattr(latency_asked, "found_lat_mem_rd", lambda: None)
