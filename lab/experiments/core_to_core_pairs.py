@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from statistics import mean, median
+from statistics import median
 
-from lab.experiments.core_to_core_task import case_of
+from lab.experiments.agreement import hold_beside
+from lab.experiments.core_to_core_task import METRIC, case_of
 from lab.experiments.independent import built
 from lab.hardware.affinity import allowed_cpus
 from lab.hardware.clock import calibrate
@@ -13,12 +14,13 @@ from lab.hardware.handoff import KINDS
 from lab.hardware.topology import Topology, read
 from lab.measure.bench import Bench
 from lab.measure.process import Task
-from lab.measure.tally import Run, turns_of
+from lab.measure.tally import Run
 from lab.units import duration
 
 AGREE = 0.15
 """By how much the lab and a program that shares no code with it may differ."""
 INDEPENDENT = ", C++"
+_LEVELS_APART = 1.5
 Pair = tuple[int, int]
 
 
@@ -131,14 +133,12 @@ def say_what_was_found(bench: Bench, pairs: Sequence[Pair], independent: bool) -
 
 
 def _sentence(bench: Bench, pairs: Sequence[Pair]) -> str:
-    """Say how long a word takes, by each kind."""
+    """Say how long a word takes by each kind: the medians that the table has."""
     cases = [case_of(*pair) for pair in pairs]
     known = bench.facts["cpu_pairs"]
     said = []
     for kind in KINDS:
-        times = {
-            case: median(value for _, value in _values(bench.runs, kind, case)) for case in cases
-        }
+        times = {case: _median(bench.runs, kind, case) for case in cases}
         nearest, farthest = min(times, key=times.__getitem__), max(times, key=times.__getitem__)
         span = duration(times[nearest])
         if nearest != farthest:
@@ -148,38 +148,84 @@ def _sentence(bench: Bench, pairs: Sequence[Pair]) -> str:
     between = (
         f"from {cases[0].replace('↔', 'to')}" if len(cases) == 1 else "from one CPU to another"
     )
-    return f"A word {between} takes {' and '.join(said)}"
+    return f"A word {between} takes {' and '.join(said)}" + _wandering(bench, cases)
+
+
+def _wandering(bench: Bench, cases: Sequence[str]) -> str:
+    """Say where a pair was near at one time and far at another, which no median tells; note all."""
+    found = {}
+    for case in cases:
+        two = two_levels(list(_turns(bench.runs, KINDS[0], case)))
+        if two is not None:
+            found[case] = f"{duration(two[0])} and {duration(two[1])}"
+    for case, words in found.items():
+        bench.note(
+            f"{case} was at two distances while it was measured, {words} by {KINDS[0]}: a median "
+            "of both is neither. The two CPUs have not moved; a host that puts virtual CPUs on "
+            "other cores would show so."
+        )
+    if not found:
+        return ""
+    case, words = next(iter(found.items()))
+    where = "" if len(cases) == 1 else f" ({case})"
+    return f"; near at one time and far at another, {words} by {KINDS[0]}{where}"
+
+
+def two_levels(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return the medians of two groups of times that lie far apart; None where there is one group.
+
+    The groups are cut where two neighbours in order differ most; each has a tenth of all at least,
+    and their medians differ by half or more.
+
+    >>> two_levels([27, 26, 28, 103, 104, 27]), two_levels([27, 26, 28, 30, 27])
+    ((27.0, 103.5), None)
+    """
+    ordered = sorted(values)
+    least = max(1, -(-len(ordered) // 10))
+    cuts = range(least, len(ordered) - least + 1)
+    if not cuts:
+        return None
+    cut = max(cuts, key=lambda place: ordered[place] / ordered[place - 1])
+    low, high = float(median(ordered[:cut])), float(median(ordered[cut:]))
+    return (low, high) if high >= _LEVELS_APART * low else None
 
 
 def _say_agreement(bench: Bench, pairs: Sequence[Pair]) -> None:
     """Say how far the lab and the independent program are from each other, pair by pair."""
     asked = [(kind, case_of(*pair)) for kind in KINDS for pair in pairs]
-    ratios = {one: ratio for one in asked if (ratio := agreement(bench.runs, *one)) is not None}
-    if not ratios:
+    apart = {
+        (kind, case): found
+        for kind, case in asked
+        if (found := hold_beside(bench.runs, kind, kind + INDEPENDENT, case, METRIC)) is not None
+    }
+    if not apart:
         return  # there was no compiler, which has been said
-    far = {key: ratio for key, ratio in ratios.items() if abs(ratio - 1) > AGREE}
-    worst = max(ratios.values(), key=lambda ratio: abs(ratio - 1))
-    words = f"an independent C++ program differs by {100 * abs(worst - 1):.1f} % at most"
+    worst = max(abs(found) for found in apart.values())
+    words = f"an independent C++ program differs by {100 * worst:.1f} % at most"
     bench.finding += f"; {words}"
     bench.note(
-        f"Held against core_to_core.cpp, in the same turns: {len(ratios)} numbers, the median "
-        f"turn's ratio; {words}, and {100 * AGREE:.0f} % are allowed."
+        f"Held against core_to_core.cpp, in the same turns: {len(apart)} numbers, the median "
+        f"turn's difference; {words}, and {100 * AGREE:.0f} % are allowed."
     )
     bench.failures += [
-        f"{kind} on {case} is {ratio:.2f} times what the independent program says"
-        for (kind, case), ratio in far.items()
+        f"{kind} on {case} is {100 * found:+.0f} % off what the independent program says"
+        for (kind, case), found in apart.items()
+        if abs(found) > AGREE
     ]
 
 
-def agreement(runs: Sequence[Run], kind: str, case: str) -> float | None:
-    """Return the lab's time over the independent program's: the median of the turns both had."""
-    theirs = dict(_values(runs, kind + INDEPENDENT, case))
-    ratios = [value / theirs[turn] for turn, value in _values(runs, kind, case) if theirs.get(turn)]
-    return median(ratios) if ratios else None
+def _median(runs: Sequence[Run], rival: str, case: str) -> float:
+    """Return what the table says: the median over the processes of a rival."""
+    return median(
+        reading["value"]
+        for run in runs
+        if run.rival == rival and (reading := run.reading(case)) is not None
+    )
 
 
-def _values(runs: Sequence[Run], rival: str, case: str) -> Iterator[tuple[tuple[int, int], float]]:
-    """Yield round and turn, and the mean of a rival's processes, where all had that turn."""
-    for number, processes in enumerate(turns_of(rival, case, runs)):
-        for turn in sorted(set[int].intersection(*(set(own) for own in processes))):
-            yield (number, turn), mean(own[turn] for own in processes)
+def _turns(runs: Sequence[Run], rival: str, case: str) -> Iterator[float]:
+    """Yield what each turn of each process of a rival found."""
+    for run in runs:
+        reading = run.reading(case) if run.rival == rival else None
+        if reading is not None:
+            yield from reading["turns"]["value"]

@@ -61,7 +61,7 @@ def one_way(
         wrong, readings = 0, []
         for first, second in pairs:
             found = exchange(kind, (first, second), trips, batches, clock)
-            wrong += found.sums != checksum_of(kind, made)
+            wrong += found.sums != checksum_of(kind, trips, batches)
             moved += sum(not where.stayed for where in found.where)
             value = float(np.median(found.ticks)) * ns_per_tick / (2 * trips)
             readings.append(_reading(case_of(first, second), value, trips * batches))

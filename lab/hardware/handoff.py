@@ -12,8 +12,11 @@ clock once in a batch of round trips. Half a round trip is one way.
           │          │          │ question │          │ answer   │          │ flag
           └──────────┴──────────┴──────────┴──────────┴──────────┴──────────┘
 
-Two lines lie between one word and the next, since a core fetches lines in pairs. The numbers that
-are handed over count up, and each side adds up what it was given: ``checksum_of`` is what is right.
+Two lines lie between one word and the next, since a core fetches lines in pairs. Each batch has
+words in a page of its own: a line's address decides which part of the last cache keeps it, and that
+is luck, different from process to process (25 and 31 ns, EPYC).
+The numbers that are handed over count up, and each side adds up what it was given: ``checksum_of``
+is what is right.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from lab.hardware.whereabouts import Watch, Whereabouts
 KINDS = ("compare-and-swap", "flag")
 _LINE_PAIR_BYTES = 128
 _WORDS = 48
+_STRIDE = 4096 + 128  # bytes from one batch's words to the next one's
 _BALL = _QUESTION = 16  # words from the beginning of the memory
 _ANSWER = 32
 _SPINS_MAX = 2**33  # tens of seconds in which nothing came back: the other side is gone
@@ -45,7 +49,7 @@ def swap_ask(address, trips, batches, clock, ticks):
     Parameters
     ----------
     address
-        Of the memory.
+        Of the memory: zeros, ``(batches + 1) * 4224`` bytes, at a pair of lines.
     trips
         Round trips of a batch.
     batches
@@ -55,12 +59,13 @@ def swap_ask(address, trips, batches, clock, ticks):
     ticks
         int64, shape (batches,): filled with each batch's time.
     """
-    total, number = np.int64(0), np.int64(0)
+    total = np.int64(0)
     for batch in range(batches + 1):
+        here, number = address + batch * _STRIDE, np.int64(0)
         start = read_ticks(clock)
         for _ in range(trips):
             spins = np.int64(0)
-            while compare_and_swap(address, _BALL, number, number + 1) == 0:
+            while compare_and_swap(here, _BALL, number, number + 1) == 0:
                 spins += 1
                 if spins > _SPINS_MAX:
                     return np.int64(-1)
@@ -74,15 +79,17 @@ def swap_ask(address, trips, batches, clock, ticks):
 @njit(cache=True, nogil=True)
 def swap_answer(address, trips, batches):
     """Turn an odd number into the next even one, whenever it is there; return what it added up."""
-    total, number = np.int64(0), np.int64(1)
-    for _ in range(trips * (batches + 1)):
-        spins = np.int64(0)
-        while compare_and_swap(address, _BALL, number, number + 1) == 0:
-            spins += 1
-            if spins > _SPINS_MAX:
-                return np.int64(-1)
-        total += number
-        number += 2
+    total = np.int64(0)
+    for batch in range(batches + 1):
+        here, number = address + batch * _STRIDE, np.int64(1)
+        for _ in range(trips):
+            spins = np.int64(0)
+            while compare_and_swap(here, _BALL, number, number + 1) == 0:
+                spins += 1
+                if spins > _SPINS_MAX:
+                    return np.int64(-1)
+            total += number
+            number += 2
     return total
 
 
@@ -92,15 +99,16 @@ def flag_ask(address, trips, batches, clock, ticks):
 
     Parameters as of ``swap_ask``.
     """
-    total, number = np.int64(0), np.int64(0)
+    total = np.int64(0)
     for batch in range(batches + 1):
+        here, number = address + batch * _STRIDE, np.int64(0)
         start = read_ticks(clock)
         for _ in range(trips):
             number += 1
-            store_release(address, _QUESTION, number)
+            store_release(here, _QUESTION, number)
             spins, answer = np.int64(0), np.int64(0)
             while True:
-                answer = load_acquire(address, _ANSWER)
+                answer = load_acquire(here, _ANSWER)
                 if answer == number:
                     break
                 spins += 1
@@ -116,17 +124,19 @@ def flag_ask(address, trips, batches, clock, ticks):
 def flag_answer(address, trips, batches):
     """Wait for the next number and write it back; return the sum of the numbers."""
     total = np.int64(0)
-    for number in range(1, trips * (batches + 1) + 1):
-        spins, question = np.int64(0), np.int64(0)
-        while True:
-            question = load_acquire(address, _QUESTION)
-            if question == number:
-                break
-            spins += 1
-            if spins > _SPINS_MAX:
-                return np.int64(-1)
-        store_release(address, _ANSWER, question)
-        total += question
+    for batch in range(batches + 1):
+        here = address + batch * _STRIDE
+        for number in range(1, trips + 1):
+            spins, question = np.int64(0), np.int64(0)
+            while True:
+                question = load_acquire(here, _QUESTION)
+                if question == number:
+                    break
+                spins += 1
+                if spins > _SPINS_MAX:
+                    return np.int64(-1)
+            store_release(here, _ANSWER, question)
+            total += question
     return total
 
 
@@ -139,16 +149,15 @@ def load_kernels() -> None:
         answer(address, 0, 0)
 
 
-def checksum_of(kind: str, round_trips: int) -> tuple[int, int]:
+def checksum_of(kind: str, trips: int, batches: int) -> tuple[int, int]:
     """Return what the side that asks and the one that answers must have added up.
 
-    >>> checksum_of("compare-and-swap", 3), checksum_of("flag", 3)
-    ((6, 9), (6, 6))
+    >>> checksum_of("compare-and-swap", 3, 0), checksum_of("flag", 3, 1)
+    ((6, 9), (12, 12))
     """
-    count = round_trips
-    if kind == "flag":
-        return count * (count + 1) // 2, count * (count + 1) // 2
-    return count * (count - 1), count * count
+    each = trips * (trips + 1) // 2
+    of_a_batch = (each, each) if kind == "flag" else (trips * (trips - 1), trips * trips)
+    return of_a_batch[0] * (batches + 1), of_a_batch[1] * (batches + 1)
 
 
 @dataclass(frozen=True)
@@ -197,7 +206,8 @@ def exchange(
         if problem := refusal(cpu):
             raise ValueError(f"cpu {cpu} {problem}")
     ask, answer = (swap_ask, swap_answer) if kind == KINDS[0] else (flag_ask, flag_answer)
-    memory = np.zeros(_WORDS + _LINE_PAIR_BYTES // 8, np.int64)
+    memory = np.empty((_LINE_PAIR_BYTES + (batches + 1) * _STRIDE) // 8, np.int64)
+    memory.fill(0)  # and so each page is there
     address = memory.ctypes.data + -memory.ctypes.data % _LINE_PAIR_BYTES
     ticks = np.zeros(batches, np.int64)
     other = _Answering(cpus[1], lambda: answer(address, trips, batches))

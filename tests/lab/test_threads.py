@@ -16,7 +16,7 @@ import pytest
 
 from engines.errors import InputError, MeasurementError
 from lab.experiments import core_to_core_pairs, independent
-from lab.experiments.core_to_core_pairs import agreement, relation
+from lab.experiments.core_to_core_pairs import relation, say_what_was_found
 from lab.experiments.core_to_core_task import digest_of, one_way
 from lab.experiments.jitter_task import RIGHT, gaps
 from lab.experiments.neighbour import Accompanied, Neighbour
@@ -26,6 +26,7 @@ from lab.hardware.gaps import Disturbance
 from lab.hardware.handoff import KINDS, checksum_of, exchange
 from lab.hardware.scheduling import real_time_refusal, scheduling_of
 from lab.hardware.topology import Cache, Node, Topology
+from lab.measure.bench import Bench
 from lab.measure.histogram import Histogram
 from lab.measure.job import Job
 from lab.measure.lifeline import environment, python
@@ -72,7 +73,7 @@ class TestHandoff:
     @pytest.mark.parametrize("kind", KINDS)
     def test_both_sides_add_up_what_was_handed_over(self, kind: str) -> None:
         found = exchange(kind, (FIRST, LAST), trips=50, batches=4)
-        assert found.sums == checksum_of(kind, 250)
+        assert found.sums == checksum_of(kind, 50, 4)
         assert len(found.ticks) == 4
         assert all(found.ticks > 0)
         assert [where.ended_on for where in found.where] == [FIRST, LAST]
@@ -86,7 +87,7 @@ class TestHandoff:
                 asked = answered = sum(range(1, trips + 1))
             else:
                 asked, answered = sum(range(0, 2 * trips, 2)), sum(range(1, 2 * trips, 2))
-            assert checksum_of(kind, trips) == (asked, answered)
+            assert checksum_of(kind, trips, 2) == (3 * asked, 3 * answered)
 
     def test_a_cpu_has_nobody_to_talk_to_in_itself(self) -> None:
         with pytest.raises(ValueError, match=f"cpu {FIRST} cannot hand a word to itself"):
@@ -153,18 +154,35 @@ class TestPairs:
         assert len(cpus) == len(set(cpus)) == most // 2 * 2
         assert all(high - low == 2 for low, high in zip(cpus[::2], cpus[1::2], strict=True))
 
-    def test_agreement_is_the_median_turns_ratio(self) -> None:
-        runs = []
-        for rival, factor in (("flag", 1.1), ("flag, C++", 1.0)):
-            for _ in range(2):
-                # The host moves the CPUs apart after the second turn: both rivals see it.
-                values = [25.0 * factor, 26.0 * factor, 100.0 * factor]
-                turns = {"turn": [1, 2, 3], "value": values}
-                reading = {"case": "CPU 0 ↔ CPU 1", "metric": "one_way", "unit": "ns"}
-                reading |= {"value": values[1], "samples": 3, "turns": turns}
-                runs.append(Run(rival, 0, {"readings": [reading]}))
-        assert agreement(runs, "flag", "CPU 0 ↔ CPU 1") == pytest.approx(1.1)
-        assert agreement(runs[:2], "flag", "CPU 0 ↔ CPU 1") is None
+    def test_the_finding_says_what_the_table_says_and_that_there_were_two_levels(self) -> None:
+        case, bench = "CPU 0 ↔ CPU 1", Bench(silent)
+        bench.facts["cpu_pairs"] = {case: "one L3 cache"}
+        for rival, factor in {"compare-and-swap": 1, "flag": 2, "compare-and-swap, C++": 1}.items():
+            # The host moves the CPUs apart after the second turn: everybody sees it.
+            values = [25.0 * factor, 26.0 * factor, 100.0 * factor, 104.0 * factor]
+            turns = {"turn": [1, 2, 3, 4], "value": values}
+            reading = {"case": case, "metric": "one_way", "unit": "ns", "value": 63.0 * factor}
+            reading |= {"samples": 4, "turns": turns}
+            bench.runs += [Run(rival, 0, {"readings": [dict(reading)]}) for _ in range(2)]
+        say_what_was_found(bench, [(0, 1)], independent=True)
+        assert bench.finding == (
+            "A word from CPU 0 to CPU 1 takes 63 ns by compare-and-swap and 126 ns by a flag; near "
+            "at one time and far at another, 25.5 ns and 102 ns by compare-and-swap; an "
+            "independent C++ program differs by 0.0 % at most"
+        )
+        assert not bench.failures
+
+    def test_a_program_that_says_otherwise_is_a_failure(self) -> None:
+        case, bench = "CPU 0 ↔ CPU 1", Bench(silent)
+        bench.facts["cpu_pairs"] = {case: "one L3 cache"}
+        for rival, value in {"compare-and-swap": 30.0, "flag": 50.0, "flag, C++": 40.0}.items():
+            turns = {"turn": [1, 2], "value": [value, value]}
+            reading = {"case": case, "metric": "one_way", "unit": "ns", "value": value}
+            bench.runs.append(
+                Run(rival, 0, {"readings": [reading | {"samples": 2, "turns": turns}]})
+            )
+        say_what_was_found(bench, [(0, 1)], independent=True)
+        assert bench.failures == [f"flag on {case} is +25 % off what the independent program says"]
 
     @two_cpus
     @pytest.mark.skipif(bool(independent.compiler()[1]), reason="no C++ compiler")

@@ -3,9 +3,10 @@
 //     core_to_core compare-and-swap|flag TRIPS BATCHES FIRST,SECOND …
 //
 // In each turn every pair of CPUs makes BATCHES batches of TRIPS round trips, and one more ahead in
-// which the threads meet. A turn's number is half a round trip of the median batch, in ns. Both
-// sides add up the numbers that they were given; the digest has for how many pairs a sum was wrong,
-// and how many round trips were made.
+// which the threads meet. A turn's number is half a round trip of the median batch, in ns. Each
+// batch has its words in another page, as an address decides which part of a cache keeps a line.
+// Both sides add up the numbers that they were given; the digest has for how many pairs a sum was
+// wrong, and how many round trips were made.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -26,6 +27,8 @@ namespace {
 struct alignas(128) Word {
     std::atomic<std::int64_t> number{0};
 };
+
+constexpr std::size_t page = 4096;
 
 struct Pair {
     int asks;
@@ -50,6 +53,7 @@ void pin(int cpu) {
 // One word: whoever finds its own number makes the next one of it.
 struct Swapped {
     Word ball;
+    char apart[page];
 
     std::int64_t take(std::int64_t number) {
         for (;;) {
@@ -66,6 +70,7 @@ struct Swapped {
 struct Flagged {
     Word question;
     Word reply;
+    char apart[page];
 
     static std::int64_t wait(Word &word, std::int64_t number) {
         std::int64_t found;
@@ -92,24 +97,29 @@ double median(std::vector<double> &values) {
 }
 
 template <class Between> bool run(Pair cpus, long trips, long batches, double &one_way_ns) {
-    Between between;
-    const long in_all = trips * (batches + 1);
+    std::vector<Between> places(static_cast<std::size_t>(batches) + 1);
     std::int64_t answered = 0, asked = 0;
     std::thread other([&] {
         pin(cpus.answers);
-        for (long trip = 0; trip < in_all; ++trip) answered += between.answer(trip);
+        // Not into `answered` at once: where the stack lies decides whether that shares a line with
+        // what the side that asks writes; some processes then took 140 ns and not 109 (EPYC).
+        std::int64_t sum = 0;
+        for (Between &between : places) {
+            for (long trip = 0; trip < trips; ++trip) sum += between.answer(trip);
+        }
+        answered = sum;
     });
     pin(cpus.asks);
     std::vector<double> times;
-    for (long batch = 0, trip = 0; batch <= batches; ++batch) {
+    for (Between &between : places) {
         const double start_ns = now_ns();
-        for (const long end = trip + trips; trip < end; ++trip) asked += between.ask(trip);
-        const double took_ns = now_ns() - start_ns;
-        if (batch) times.push_back(took_ns / static_cast<double>(2 * trips));
+        for (long trip = 0; trip < trips; ++trip) asked += between.ask(trip);
+        times.push_back((now_ns() - start_ns) / static_cast<double>(2 * trips));
     }
     other.join();
+    times.erase(times.begin());  // in which the threads met
     one_way_ns = median(times);
-    return asked + answered == Between::right(in_all);
+    return asked + answered == (batches + 1) * Between::right(trips);
 }
 
 std::string name_of(Pair cpus) {
