@@ -177,5 +177,5 @@ def limits(patient: Patient) -> Seen:
     if not low:
         return Seen("fine", "files, processes, sizes and time are enough")
     evidence = ", ".join(f"ulimit {short[name]} is {limit}" for name, limit in low.items())
-    remedy = "; ".join(f"ulimit {short[name]} unlimited" for name in low)
+    remedy = "; ".join(f"ulimit {short[name]} {asked[name]}   # or more" for name in low)
     return Seen("warning", evidence, remedy)

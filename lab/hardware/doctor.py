@@ -51,6 +51,7 @@ CHECKS: dict[str, Check] = {
     "swap": memory.swap,
     "NUMA balancing": memory.balancing,
     "memory layout": memory.layout,
+    "disk": memory.disk,
     "counters": disturbance.counters,
     "limits": disturbance.limits,
 }

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+
 from lab.hardware.finding import GIB, Patient, Seen, echo, hidden
 from lab.hardware.memory import available_bytes, limit_bytes
 from lab.hardware.privileges import LOCK_MEMORY, has_capability, limit_of
@@ -173,6 +177,19 @@ def balancing(patient: Patient) -> Seen:
     if moved:
         evidence += f"; {moved} pages were moved just now"
     return Seen("warning", evidence, echo(0, file), patient.settings(0, file))
+
+
+def disk(patient: Patient) -> Seen:
+    """Results, sweeps and mapped books are files; a full disk ends a run in the middle."""
+    if patient.sample is None:
+        return Seen("unknown", "it is asked of a machine that runs")
+    places = dict.fromkeys((os.getcwd(), tempfile.gettempdir()))
+    free = {place: shutil.disk_usage(place).free for place in places}
+    evidence = ", ".join(f"{free[place] / GIB:.1f} GiB free at {place}" for place in places)
+    least = min(free, key=lambda place: free[place])
+    if free[least] >= GIB:
+        return Seen("fine", evidence)
+    return Seen("warning", evidence, f"du -xh {least} | sort -h | tail   # remove what is large")
 
 
 def layout(patient: Patient) -> Seen:

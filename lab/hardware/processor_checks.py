@@ -92,7 +92,15 @@ def turbo(patient: Patient) -> Seen:
             if state != on:
                 return Seen("fine", evidence)
             return Seen("warning", evidence, echo(off, name), patient.settings(off, name))
-    return Seen("unknown", f"neither {no_turbo} nor {boost} is shown")
+    files = [f"{CPU}/cpu{cpu}/cpufreq/boost" for cpu in patient.topology.pus]  # of amd_pstate
+    states = {state for file in files if (state := patient.tree.number(file)) is not None}
+    if not states:
+        return Seen("unknown", f"neither {no_turbo} nor {boost} is shown")
+    evidence = f"{CPU}/cpu*/cpufreq/boost is {', '.join(map(str, sorted(states)))}"
+    if 1 not in states:
+        return Seen("fine", evidence)
+    settings = patient.settings(0, *files)
+    return Seen("warning", evidence, echo(0, f"{CPU}/cpu*/cpufreq/boost"), settings)
 
 
 def frequency(patient: Patient) -> Seen:

@@ -163,6 +163,13 @@ class TestDoctor:
             ("turbo", {f"{CPU}/intel_pstate/no_turbo": 0}, "warning", "echo 1 | sudo tee"),
             ("turbo", {f"{CPU}/intel_pstate/no_turbo": 1}, "fine", ""),
             ("turbo", {f"{CPU}/cpufreq/boost": 1}, "warning", "echo 0 | sudo tee"),
+            (
+                "turbo",
+                {f"{CPU}/cpu{cpu}/cpufreq/boost": cpu % 2 for cpu in range(4)},
+                "warning",
+                f"echo 0 | sudo tee /{CPU}/cpu*/cpufreq/boost",
+            ),
+            ("turbo", {f"{CPU}/cpu{cpu}/cpufreq/boost": 0 for cpu in range(4)}, "fine", ""),
             ("hardware threads", {}, "warning", "smt/control"),
             ("isolated CPUs", {f"{CPU}/isolated": ""}, "warning", "isolcpus=3"),
             ("isolated CPUs", {f"{CPU}/isolated": "3"}, "fine", ""),

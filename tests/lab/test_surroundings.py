@@ -1,8 +1,8 @@
 """The lab where it has less than it likes: another user, one CPU, 512 MiB, no /sys, no /proc.
 
 Each surrounding is made here, by means that take rights, so a test skips with the reason where they
-lack. In each, ``lab probe`` runs and says what it does not see, and an experiment that feels it runs
-and is right. Every experiment in every surrounding is behind ``-m soak``.
+lack. In each, ``lab probe`` runs and says what it does not see, and an experiment that feels it is
+measured right. Every experiment in every surrounding is behind ``-m soak``.
 """
 
 from __future__ import annotations
@@ -287,6 +287,19 @@ def test_an_experiment_that_feels_it_runs(surrounded: Surrounded) -> None:
     if surrounded.name not in FEELS:
         pytest.skip("behind -m soak, with every other experiment")
     check(surrounded.measure(FEELS[surrounded.name]))
+
+
+def test_what_may_not_be_changed_is_said_with_the_command(surrounded: Surrounded) -> None:
+    if surrounded.name != "ordinary user":
+        pytest.skip("of the ordinary user")
+    fixable = surrounded.lab("probe")["fixable"]
+    if not fixable:
+        pytest.skip("the doctor would change nothing on this machine")
+    seen = surrounded.run("-m", "lab", "probe", "--fix", fixable[0], "--json")
+    outcome = json.loads(seen.stdout)
+    assert (seen.returncode, outcome["changed"]) == (1, [])
+    assert "as root: echo " in outcome["refused"][0]["reason"]
+    assert list((surrounded.place / "state").rglob("*.json")) == []
 
 
 def check(result: dict) -> None:
