@@ -6,7 +6,11 @@ it is called, and has no figure of its own.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+PAIR = re.compile(r"(CPU|node) (\d+) (↔|→) \1 (\d+)")
+"""A case from one to another: ``CPU 0 ↔ CPU 1`` there and back, ``node 0 → node 1`` one way."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ METRICS = {
     "bandwidth": Metric("bytes a second", "byte", "time", "staircase"),
     "page": Metric("time of a page", "page", "time", "costs"),
     "step": Metric("step of the clock", "reading", "step"),
+    "apart": Metric("how far an independent program is apart"),
     "fault": Metric("time of a fault", "fault"),
     "page_faults": Metric("page faults a command"),
     "set_up": Metric("time to set the memory up", "set-up"),

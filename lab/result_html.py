@@ -17,7 +17,10 @@ def result_html(result: Result) -> str:
     """Return a result as a notebook shows it: finding, numbers, comparisons, verdict, machine."""
     text = html.escape
     head = _row("th", ("rival", "case", "median", "interval", "p99", "runs", "digest"))
-    lines = "".join(_line(measurement) for measurement in result.measurements)
+    told = tables.nearest_and_farthest(result.measurements)
+    lines = "".join(_line(measurement) for measurement in told)
+    if left := len(result.measurements) - len(told):
+        lines += _row("td", [f"… {left:,} more pairs: rows() has them"])
     verdict = result.verdict
     state = "stable" if verdict.stable else f"not stable: {verdict.reason}; {verdict.remedy}"
     machine = result.machine.get("name", "unknown machine")

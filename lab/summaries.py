@@ -54,8 +54,11 @@ def probe_text(seen: dict[str, Any]) -> str:
 def result_text(result: Result) -> str:
     """Return a result as text: finding, table, comparisons, verdict, where it is."""
     head = ("rival", "case", "metric", "median", "interval", "p99", "p99.9", "runs", "digest")
+    from lab.tables import nearest_and_farthest
+
+    told = nearest_and_farthest(result.measurements)
     rows = []
-    for measured in result.measurements:
+    for measured in told:
         low, high = quantity(measured.low, measured.unit), quantity(measured.high, measured.unit)
         tail = [
             quantity(measured.quantiles[name], measured.unit) if name in measured.quantiles else ""
@@ -78,11 +81,17 @@ def result_text(result: Result) -> str:
     parts = [
         verdict.finding,
         table(_used(head, rows), _used_rows(rows), right=()) if rows else "",
+        _left_out(len(result.measurements) - len(told)),
         _beside(result),
         f"{state}\n{result.machine.get('name', 'unknown machine')}",
         f"again   {result.command()}\nsaved   {result.path}",
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _left_out(count: int) -> str:
+    """Say how many pairs of many are not written out."""
+    return f"{count:,} more pairs lie between these: --json has them" if count else ""
 
 
 def _beside(result: Result) -> str:

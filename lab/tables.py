@@ -16,9 +16,10 @@ from lab.experiments.parameters import Parameter, controls_of
 from lab.measure import claims
 from lab.measure.result import Comparison, Measurement, Result
 from lab.measure.words import noise_text, times_text
-from lab.metrics import metric_named
+from lab.metrics import PAIR, metric_named
 from lab.units import amount, quantity
 
+PAIRS_MOST = 40
 _AGAINST = "against baseline"
 _COMPARED = "rivals beside each other"
 _QUANTILES = ("99", "99.9", "99.99", "max")
@@ -105,7 +106,9 @@ def comparisons(result: Result, mark: str = "", cases: Sequence[str] | None = No
     cases
         Only these; all when None.
     """
+    told = {item.case for item in nearest_and_farthest(result.measurements)}
     found = [item for item in claims.interesting(result) if cases is None or item.case in cases]
+    found = [item for item in found if item.case in told]
     if not found:
         return []
     has_q = sum(item.q_value is not None for item in claims.pairs(result)) > 1
@@ -171,9 +174,27 @@ def _of_metric(result: Result, metric: str, found: list[Measurement], mark: str)
     headings = ["rival", "case", middle, "interval"]
     headings += [name if name == "max" else f"p{name}" for name in quantiles]
     headings += [_baseline_heading(result), "runs", "digest"]
-    rows = [_row(result, item, quantiles, mark) for item in items]
+    rows = [_row(result, item, quantiles, mark) for item in nearest_and_farthest(items)]
+    if left := len(items) - len(rows):
+        rows.append([f"… {left:,} more", *[""] * (len(headings) - 1)])
     caption = metric_named(metric).caption
     return Table(caption, headings, rows, names=2)
+
+
+def nearest_and_farthest(items: Sequence[Measurement]) -> list[Measurement]:
+    """Return all of a few pairs of CPUs or nodes; of many, each metric's lowest and highest.
+
+    Sixty-four CPUs are two thousand pairs, which a heat map shows and nobody reads.
+    """
+    pairs: dict[str, list[Measurement]] = {}
+    for item in items:
+        if PAIR.fullmatch(item.case):
+            pairs.setdefault(item.metric, []).append(item)
+    left_out: set[int] = set()
+    for own in pairs.values():
+        ranked = sorted(own, key=lambda item: item.median)
+        left_out |= {id(item) for item in ranked[PAIRS_MOST // 2 : -PAIRS_MOST // 2]}
+    return [item for item in items if id(item) not in left_out]
 
 
 def _row(result: Result, item: Measurement, quantiles: list[str], mark: str) -> list[str]:

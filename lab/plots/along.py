@@ -146,7 +146,7 @@ class Plot:
         for curve in self.curves:
             _draw_curve(axes, sheet, curve, self.has_marks)
         if self.names_inside and len(self.curves) > _NAMED_AT_ENDS:
-            _list_names(axes, sheet, self.curves)
+            _list_names(sheet, self.curves)
         elif self.names_inside:
             _write_names_inside(sheet, free, self.curves)
         else:
@@ -265,20 +265,14 @@ def _write_names_inside(sheet: Sheet, free: Placement, curves: list[Curve]) -> N
         sheet.write(*place.middle, text, letters, colour, bold=not curve.mark)
 
 
-def _list_names(axes: Axes, sheet: Sheet, curves: Sequence[Curve]) -> None:
+def _list_names(sheet: Sheet, curves: Sequence[Curve]) -> None:
     """List the lines in the upper right corner, the one that reaches farthest first."""
     ranked = sorted(curves, key=lambda curve: -curve.x[-1])
-    sheet.list_lines(
-        axes,
-        [
-            (
-                _with_end(curve),
-                lighter(curve.style.colour, 0.25 * bool(curve.mark)),
-                curve.style.dash,
-            )
-            for curve in ranked
-        ],
-    )
+    rows = [
+        (_with_end(curve), lighter(curve.style.colour, 0.25 * bool(curve.mark)), curve.style.dash)
+        for curve in ranked
+    ]
+    sheet.list_lines(rows, [sheet.line(curve.x, curve.y) for curve in curves])
 
 
 def _with_end(curve: Curve) -> str:

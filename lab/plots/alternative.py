@@ -70,7 +70,7 @@ def _joined(words: Sequence[str]) -> str:
 def _of_comparisons(run: Result, kind: str, case: str | None) -> str:
     """Return the words of a figure about rivals beside each other."""
     if kind == "effects":
-        title = claims.finding_of_pairs(run, shown(run, case))
+        title = reading.sentence(claims.finding_of_pairs(run, shown(run, case)))
         told = in_words(run, case)
     else:
         title, told = turns.finding(turns.chosen(run)), turns.in_words(run)

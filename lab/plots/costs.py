@@ -12,12 +12,11 @@ from matplotlib.figure import Figure
 from lab.measure.result import Measurement, Result
 from lab.metrics import METRICS
 from lab.plots import reading
-from lab.plots.rows import Unit, draw_rows, has_noise
+from lab.plots.rows import Unit, draw_rows, fitting, how_to_read
 from lab.plots.sheet import FULL, Sheet, own_settings
 from lab.plots.styles import stem_of
 from lab.units import duration
 
-ROWS_MOST = 20
 _COARSE = 10.0  # times the cost: a step so large is told
 STEP = "step"
 
@@ -63,16 +62,17 @@ def costs_of(result: Result, case: str | None = None) -> list[Measurement]:
 def _rows(found: Sequence[Measurement]) -> list[Measurement]:
     """Return what has a row of its own: not an independent program beside its like."""
     rivals = {item.rival for item in found}
-    return [item for item in found if stem_of(item.rival) not in rivals][:ROWS_MOST]
+    return [item for item in found if stem_of(item.rival) not in rivals]
 
 
 def _drawn(
     runs: list[Result], case: str | None, size: tuple[float, float], title: str | None
 ) -> Figure:
     found = costs_of(runs[0], case)
-    rows = _rows(found)
-    beside = {stem_of(item.rival): item for item in found if item not in rows}
-    words = _header(runs, rows, beside)
+    every = _rows(found)
+    beside = {stem_of(item.rival): item for item in found if item not in every}
+    rows = fitting(size, every)
+    words = _header(runs, rows, beside, len(every) - len(rows))
     sheet = Sheet(size, title or _title(runs[0], found), words)
     metric = METRICS[found[0].metric]
     unit = Unit(f"{metric.measure} of one {metric.of}", duration, duration, duration)
@@ -99,14 +99,11 @@ def _remarks(run: Result, rows: Sequence[Measurement]) -> dict[str, str]:
 
 
 def _header(
-    runs: list[Result], rows: list[Measurement], beside: dict[str, Measurement]
+    runs: list[Result], rows: list[Measurement], beside: dict[str, Measurement], left: int
 ) -> list[str]:
-    words = "a dot is the median of the runs, its bar the interval"
-    if beside:
-        words += ", a cross an independent program's"
-    if has_noise(runs[0], rows):
-        words += ", the light band how far the same code differs from itself"
-    doubts = [*reading.rest_of_finding(runs[0]), *reading.shakiness(runs[0])]
+    words = how_to_read(runs[0], rows, bool(beside))
+    left_out = [f"{left} more in the table"] if left else []
+    doubts = [*reading.rest_of_finding(runs[0]), *left_out, *reading.shakiness(runs[0])]
     about = reading.about(runs[0], with_floor=False)
     if len(reading.cases(runs[0], rows[0].metric)) > 1:
         about = f"{rows[0].case}, {about}"

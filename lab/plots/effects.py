@@ -92,7 +92,9 @@ def shown(result: Result, case: str | None = None) -> list[Comparison]:
     if len(found) > ROWS_MOST:
         found = [item for _, group in _groups(found) for item in _of_fastest(result, group)]
     if len(found) > ROWS_MOST:
-        found = [item for item in found if item.case == found[0].case]
+        usual = reading.default_case(result)
+        first = usual if usual in cases else found[0].case
+        found = [item for item in found if item.case == first]
     return found[:ROWS_MOST]
 
 
@@ -129,12 +131,17 @@ def _of_fastest(result: Result, group: list[Comparison]) -> list[Comparison]:
 
 def _drawn(run: Result, case: str | None, size: tuple[float, float], title: str | None) -> Figure:
     found = shown(run, case)
-    sheet = Sheet(size, title or claims.finding_of_pairs(run, found), header(run, found))
+    sheet = Sheet(
+        size, title or reading.sentence(claims.finding_of_pairs(run, found)), header(run, found)
+    )
     groups = _groups(found)
     places = _places(groups)
     spare = max(_LINES_LEAST - places, 0) / 2
     letters = min(sheet.letters("name"), 0.55 * sheet.top / (places + 2))
-    left = min(max(_name_width(item, letters) for item in found), sheet.width * 0.34)
+    widest = max(_name_width(item, letters) for item in found)
+    left = min(widest, sheet.width * 0.34)
+    # the title names a rival that all others stand beside; where room is short that is enough
+    is_named = widest <= left or len({item.rival for item in found}) > 1
     words = _words(found, letters * 0.9, sheet.width * (0.32 if sheet.scale > 0.9 else 0.3))
     right = max(text_size(text, letters * 0.9)[0] for text in words.values())
     low, high = _range(found)
@@ -148,7 +155,7 @@ def _drawn(run: Result, case: str | None, size: tuple[float, float], title: str 
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     sheet.grid(axes, "x")
-    _draw_groups(axes, sheet, groups, words, letters)
+    _draw_groups(axes, sheet, groups, words, letters, is_named)
     axes.axvline(0.0, color=SOFT_INK, linewidth=1.1 * sheet.scale, zorder=2)
     return sheet.figure
 
@@ -204,6 +211,7 @@ def _draw_groups(
     groups: Sequence[tuple[tuple[str, str], list[Comparison]]],
     words: dict[int, str],
     letters: float,
+    is_named: bool,
 ) -> None:
     place = 0
     for name, group in groups:
@@ -214,7 +222,7 @@ def _draw_groups(
             )
             place += 1
         for item in group:
-            _draw_row(axes, sheet, place, item, words[id(item)], letters)
+            _draw_row(axes, sheet, place, item, words[id(item)], letters, is_named)
             place += 1
 
 
@@ -228,7 +236,13 @@ def _group_name(groups: Sequence[tuple[tuple[str, str], object]], case: str, met
 
 
 def _draw_row(
-    axes: Axes, sheet: Sheet, place: int, item: Comparison, words: str, letters: float
+    axes: Axes,
+    sheet: Sheet,
+    place: int,
+    item: Comparison,
+    words: str,
+    letters: float,
+    is_named: bool,
 ) -> None:
     look = _look(item)
     noise = math.log(item.noise_high)
@@ -248,17 +262,24 @@ def _draw_row(
         markeredgewidth=1.6 * sheet.scale,
         zorder=5,
     )
-    _write_row(sheet, place, item, words, letters, look)
+    _write_row(sheet, place, item, words, letters, look, is_named)
 
 
 def _write_row(
-    sheet: Sheet, place: int, item: Comparison, words: str, letters: float, look: _Look
+    sheet: Sheet,
+    place: int,
+    item: Comparison,
+    words: str,
+    letters: float,
+    look: _Look,
+    is_named: bool,
 ) -> None:
     """Write the two names left of the bar, and what is claimed right of it."""
     _, y = sheet.at(0.0, place)
     small, left = letters * 0.88, sheet.margin
-    sheet.write(left, y, item.rival, letters, style_of(item.rival).colour, True, "left")
-    left += text_size(item.rival, letters, True)[0] + 0.4 * small
+    if is_named:
+        sheet.write(left, y, item.rival, letters, style_of(item.rival).colour, True, "left")
+        left += text_size(item.rival, letters, True)[0] + 0.4 * small
     room = sheet.area.left - 6 * sheet.scale - left
     beside = shortened(_BESIDE.strip() + " " + item.baseline, small, room)
     sheet.write(left, y, beside, small, SOFT_INK, side="left")

@@ -17,7 +17,7 @@ from lab.plots import reading
 from lab.plots.along import Curve, Plot, Scale, round_ticks
 from lab.plots.sheet import FULL, Sheet, own_settings
 from lab.plots.styles import Style, style_of
-from lab.units import amount, duration, quantity
+from lab.units import amount, duration
 
 GAP, GAPS, STOLEN = "gap", "gaps", "stolen"
 _POINTS = 160
@@ -124,15 +124,9 @@ def _header(runs: Sequence[Result], rivals: Sequence[str]) -> list[str]:
     every = len({item.rival for item in _timed(runs[0])})
     if every > len(rivals):
         words += f"; the {_BEST} least and the {_BEST} most disturbed of {every} CPUs"
-    lost = [
-        f"{m.rival} lost {quantity(m.median, m.unit)} of its time"
-        for m in runs[0].measurements
-        if m.metric == STOLEN and m.rival in rivals
-    ]
     doubts = [*reading.rest_of_finding(runs[0]), *reading.shakiness(runs[0])]
     about = reading.about(runs[0], with_floor=False)
-    few = lost if len(lost) <= 4 else []
-    return [about, words, " · ".join([*few, *doubts]), *reading.legend(runs)]
+    return [about, words, " · ".join(doubts), *reading.legend(runs)]
 
 
 def in_words(result: Result) -> list[str]:

@@ -68,7 +68,7 @@ def _drawn(
     title: str | None,
 ) -> Figure:
     lines = reading.lines(runs, case)
-    metric, words = reading.timed_metric(runs[0], case), reading.in_words(runs[0], case)
+    words = reading.in_words(runs[0], case)
     sheet = Sheet(size, title or reading.title(runs[0], case), reading.header(runs, case))
     outlines = [_outline(line, reading.step_ns(runs[0]), highest) for line in lines]
     left, right = _range([x for x, _ in outlines])
@@ -81,7 +81,7 @@ def _drawn(
         20 * sheet.scale,
         (left, right),
         (bottom, top),
-        f"{words.measure} of {reading.one_of(case, metric)} (a step is a tenth of a decade)",
+        f"{words.measure} of {reading.one_in(runs[0], case)} (a step is a tenth of a decade)",
         (f"share of {words.of}s",),
     )
     decades = range(math.ceil(left), math.floor(right) + 1)
@@ -167,14 +167,14 @@ def _label(
             _draw_median(axes, sheet, line, median, level)
             free.reserve(Box.around(*sheet.at(median, level), 9, 9))
     if len(found) > _NAMED_BESIDE:
-        _list_names(axes, sheet, found)
+        _list_names(sheet, found, ink)
         return
     for line, point in sorted(found, key=lambda item: bool(item[0].mark)):
         _write_name(sheet, free, line, point)
 
 
 def _list_names(
-    axes: Axes, sheet: Sheet, found: list[tuple[reading.Line, tuple[float, float]]]
+    sheet: Sheet, found: list[tuple[reading.Line, tuple[float, float]]], ink: list[np.ndarray]
 ) -> None:
     ranked = sorted(found, key=lambda item: (bool(item[0].mark), item[1][0]))
     rows = [
@@ -185,7 +185,7 @@ def _list_names(
         )
         for line, point in ranked
     ]
-    sheet.list_lines(axes, rows)
+    sheet.list_lines(rows, ink)
 
 
 def _with_median(line: reading.Line, point: tuple[float, float]) -> str:

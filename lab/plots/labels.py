@@ -78,7 +78,7 @@ class Placement:
     def __init__(self, area: Box, lines: Iterable[np.ndarray]) -> None:
         self.area = area
         self.taken: list[Box] = []
-        dense = [_densified(line) for line in lines]
+        dense = [densified(line) for line in lines]
         self.ink = np.concatenate(dense) if dense else np.empty((0, 2))
 
     def reserve(self, box: Box) -> None:
@@ -238,7 +238,7 @@ def _fitting(words: list[str], points: float, width: float, bold: bool) -> int:
     return count
 
 
-def _densified(line: np.ndarray, step: float = 2.0) -> np.ndarray:
+def densified(line: np.ndarray, step: float = 2.0) -> np.ndarray:
     """Add points along a line so that a label cannot lie between two of them unseen."""
     if len(line) < 2:
         return line

@@ -19,7 +19,7 @@ from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 
 from lab.measure.result import Measurement, Result
-from lab.metrics import metric_named
+from lab.metrics import PAIR, metric_named
 from lab.plots import reading
 from lab.plots.along import round_ticks
 from lab.plots.labels import Box, shortened, text_size
@@ -122,8 +122,7 @@ def _paired(result: Result) -> list[Measurement]:
     return [
         item
         for item in result.measurements
-        if metric_named(item.metric).figure in ("matrix", "staircase")
-        and reading.PAIR.fullmatch(item.case)
+        if metric_named(item.metric).figure in ("matrix", "staircase") and PAIR.fullmatch(item.case)
     ]
 
 
@@ -133,7 +132,7 @@ def _panel_name(item: Measurement, rival: str) -> str:
 
 
 def _grid(items: Sequence[Measurement], name: str, rival: str) -> Grid:
-    pairs = [reading.PAIR.fullmatch(item.case) for item in items]
+    pairs = [PAIR.fullmatch(item.case) for item in items]
     word = pairs[0][1] if pairs[0] else ""
     is_mirrored = all(pair and pair[3] == "↔" for pair in pairs)
     found = {
@@ -205,6 +204,7 @@ class _Layout:
     behind: float
     wide: float
     high: float
+    name: float  # the letters of names
     scales: dict[str, tuple[float, float]]
     legends: tuple[int, ...]
 
@@ -246,8 +246,10 @@ def _option(
     cell = max(wide, 0.5), max(high, 0.5)
     names = max(text_size(grid.name, sheet.letters("name"), True)[0] for grid in grids)
     needed = before + max(cell[0] * across + behind, names + 12 * sheet.scale)
-    size = min(needed, room), cell[1] * down + around
-    return _Layout(columns, rows, cell, before, behind, *size, scales, legends)
+    wide, high = min(needed, room), cell[1] * down + around
+    letters = sheet.letters("name")
+    letters = max(min(letters, letters * (wide - before) / names), 0.7 * letters)
+    return _Layout(columns, rows, cell, before, behind, wide, high, letters, scales, legends)
 
 
 def _legends(grids: Sequence[Grid], columns: int) -> tuple[int, ...]:
@@ -291,9 +293,7 @@ def _draw_grid(sheet: Sheet, layout: _Layout, index: int, grid: Grid, letters: f
     axes = _axes_in(sheet, box)
     shades = _shades(grid, layout)
     _paint(axes, sheet, shades)
-    room = layout.wide - layout.before
-    size = sheet.letters("name")
-    size = max(min(size, size * room / text_size(grid.name, size, True)[0]), 0.7 * size)
+    room, size = layout.wide - layout.before, layout.name
     name = shortened(grid.name, size, room, True)
     colour = style_of(grid.rival).colour if grid.rival else INK
     sheet.write(left, top + 0.9 * size, name, size, colour, True, "left")

@@ -69,7 +69,7 @@ def _drawn(
     title: str | None,
 ) -> Figure:
     lines = reading.lines(runs, case)
-    metric, words = reading.timed_metric(runs[0], case), reading.in_words(runs[0], case)
+    words = reading.in_words(runs[0], case)
     measured = "time" if reading.is_loaded(runs[0]) else words.measure
     sheet = Sheet(size, title or reading.title(runs[0], case), reading.header(runs, case))
     curves = [(nines(p), np.log10(values)) for p, values in (line.curve(highest) for line in lines)]
@@ -85,7 +85,7 @@ def _drawn(
         (0.0, end * 1.015),
         (low, high),
         f"percentile of {words.of}s (nines axis)",
-        (f"{measured} of {reading.one_of(case, metric)}", measured),
+        (f"{measured} of {reading.one_in(runs[0], case)}", measured),
     )
     axes.set_xticks([float(nines(tick)) for tick in ticks], [percentile(tick) for tick in ticks])
     shown = decades[:: 2 if len(decades) * sheet.letters("tick") * 2 > sheet.room_high else 1]

@@ -7,7 +7,6 @@ take a second by sorting and a tenth of a millisecond from the histogram.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +18,7 @@ from lab.experiments import EXPERIMENTS
 from lab.experiments.parameters import controls_of
 from lab.measure.histogram import Histogram
 from lab.measure.result import Measurement, Result, Turns
-from lab.metrics import Metric, metric_named
+from lab.metrics import PAIR, Metric, metric_named
 from lab.plots.styles import CODE_NAMES, Style, lighter, style_of
 from lab.units import amount, duration, percentile
 
@@ -38,8 +37,7 @@ _LOAD = " % load"
 _TURNS_LEAST = 10
 _MEASURES = ("ns", "ms", "s", "%", "KiB", "MiB", "GiB")  # what a number without them is not
 _NAMES_OF_MEASURES = ("mebibytes", "gibibytes", "kibibytes")
-# From one CPU or node to another: "CPU 0 ↔ CPU 1" there and back, "node 0 → node 1" one way.
-PAIR = re.compile(r"(CPU|node) (\d+) (↔|→) \1 (\d+)")
+_COMMANDS = ("add", "cancel", "reduce", "replace", "take", "stop", "tick")
 _MARKS = "①②③④⑤⑥⑦⑧⑨⑩"
 
 
@@ -230,33 +228,48 @@ def default_case(result: Result) -> str:
     if WHOLE in found or not found:
         return WHOLE
     compared = [item.case for item in result.comparisons if item.case in found]
-    return compared[0] if compared else max(dict.fromkeys(found), key=found.count)
+    if compared and not any(item.at for item in result.measurements):
+        return compared[0]
+    return max(dict.fromkeys(found), key=found.count)
 
 
 def choices_of_case(result: Result) -> list[str]:
-    """Return the cases that figures of one case can show, the whole first."""
+    """Return the cases that figures of one case and a table can show, the whole first."""
     found = dict.fromkeys(item.case for item in _of_cases(result))
-    return sorted(found, key=lambda case: case != WHOLE)
+    along = {item.case: item.at or 0.0 for item in result.measurements}
+    return sorted(found, key=lambda case: (case != WHOLE, along.get(case, 0.0)))
 
 
 def _of_cases(result: Result) -> list[Measurement]:
-    """Return the times and the costs that were measured, case by case."""
+    """Return the times and the costs that were measured, case by case.
+
+    Of a staircase, the largest first: its comparisons are shown size by size.
+    """
     timed = [item for item in result.measurements if item.histogram]
-    return timed or [item for item in result.measurements if _figure_of(item) == "costs"]
+    costs = [item for item in result.measurements if _figure_of(item) == "costs"]
+    steps = [item for item in result.measurements if _figure_of(item) == "staircase"]
+    return timed or costs or sorted(steps, key=lambda item: -(item.at or 0.0))
 
 
 def one_of(case: str, metric: str = "service_time") -> str:
     """Say what one time was taken of."""
     known = metric_named(metric)
+    if case == WHOLE or case == f"one {known.of}":
+        return f"one {known.of}"
     if known.of != "command":
-        return f"one {known.of}" + (f" ({case})" if case != WHOLE and known.of not in case else "")
-    if case == WHOLE:
-        return "one command"
+        return f"one {known.of}, {case}"
     if case.endswith(_LOAD):
         return f"a command at {case}"
     if case.startswith("batch") or case == CLOSED_LOOP:
         return f"a command in a {case}"
-    return f"one {case}"
+    return f"one {case}" if case in _COMMANDS else f"one command, {case}"
+
+
+def one_in(result: Result, case: str) -> str:
+    """Say what one time of a result's case was taken of: of its only case in few words."""
+    metric = timed_metric(result, case)
+    is_only = metric_named(metric).of != "command" and len(cases(result, metric)) == 1
+    return one_of(WHOLE if is_only else case, metric)
 
 
 def timed_metric(result: Result, case: str) -> str:
@@ -272,7 +285,11 @@ def in_words(result: Result, case: str) -> Metric:
 
 def finding(result: Result) -> str:
     """Return what a result found, as a title."""
-    text = result.verdict.finding.strip()
+    return sentence(result.verdict.finding.strip())
+
+
+def sentence(text: str) -> str:
+    """Return a text with a capital letter, where it does not begin with a name from code."""
     first = text.split(" ", 1)[0]
     is_name = first in CODE_NAMES or "_" in first or "-" in first
     return text if is_name else text[:1].upper() + text[1:]
@@ -297,7 +314,7 @@ def title(result: Result, case: str) -> str:
     middles = sorted((item.quantiles.get("50", item.median), item.rival) for item in timed)
     ends = middles[:: max(len(middles) - 1, 1)]
     takes = ", ".join(f"{duration(middle)} in {rival}" for middle, rival in ends)
-    return f"Half of all times of {one_of(case, timed_metric(result, case))}: {takes}"
+    return f"Half of all times of {one_in(result, case)}: {takes}"
 
 
 def _what_is_omitted(result: Result, case: str) -> str:
@@ -321,7 +338,7 @@ def header(runs: Sequence[Result], case: str) -> list[str]:
     """Return the lines under a title: what was measured, what cannot be told, earlier runs."""
     words = about(runs[0])
     if case != WHOLE:
-        words = f"{one_of(case, timed_metric(runs[0], case))}, {words}"
+        words = f"{one_in(runs[0], case)}, {words}"
     return [words, *_left_out(runs[0], case), *doubts(runs, case), *legend(runs)]
 
 

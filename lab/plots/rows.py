@@ -20,6 +20,9 @@ from lab.plots.labels import shortened, text_size
 from lab.plots.sheet import Sheet
 from lab.plots.styles import INK, lighter, style_of
 
+_PLOT_PART = 0.52  # of a sheet's height that rows have
+_ROW_LEAST = 10.0  # points
+
 
 @dataclass(frozen=True)
 class _Row:
@@ -117,9 +120,22 @@ def draw_rows(
     return sheet.figure
 
 
-def has_noise(run: Result, measured: Sequence[Measurement]) -> bool:
-    """Say whether it is known of one of them how far the same code differs from itself."""
-    return any(reading.noise(run, item) for item in measured)
+def how_to_read(run: Result, measured: Sequence[Measurement], has_beside: bool = False) -> str:
+    """Say what dots, bars, crosses and bands are."""
+    words = ["a dot is the median of the runs", "its bar the interval"]
+    words += ["a cross an independent program's"] * has_beside
+    has_noise = any(reading.noise(run, item) for item in measured)
+    words += ["the light band the same code against itself"] * has_noise
+    return ", ".join(words)
+
+
+def fitting(size: tuple[float, float], measured: Sequence[Measurement]) -> list[Measurement]:
+    """Return what there is room for in letters that can be read: of too many, some of all ranks."""
+    most = max(int((size[1] * 72 * _PLOT_PART) / _ROW_LEAST), 1)
+    if len(measured) <= most:
+        return list(measured)
+    places = [round(place * (len(measured) - 1) / (most - 1)) for place in range(most)]
+    return [measured[place] for place in places]
 
 
 def _row(runs: Sequence[Result], item: Measurement, with_case: bool) -> _Row:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from lab.plots.labels import FAMILY, Box, text_size, wrapped
+from lab.plots.labels import FAMILY, Box, densified, text_size, wrapped
 from lab.plots.styles import GREY_SHEET, GRID, INK, SOFT_INK
 
 FULL = (8.0, 4.7)
@@ -197,27 +197,39 @@ class Sheet:
         axes.grid(True, axis=axis, color=GRID, linewidth=0.8 * self.scale)  # type: ignore[arg-type]
 
     def list_lines(
-        self, axes: Axes, lines: Sequence[tuple[str, str, str | tuple[int, tuple[float, ...]]]]
+        self,
+        lines: Sequence[tuple[str, str, str | tuple[int, tuple[float, ...]]]],
+        ink: Sequence[np.ndarray],
     ) -> None:
-        """Write lines' names in the upper right corner of the axes, each behind a piece of it.
+        """Write lines' names where the axes are empty, each behind a piece of it.
 
         Parameters
         ----------
-        axes
-            What ``plot`` returned.
         lines
             Names, colours and dashes, the first on top.
+        ink
+            The drawn lines in points, as ``line`` returns them: the list stands where they are not.
         """
         letters = min(self.letters("value"), 0.5 * self.room_high / (1.3 * max(len(lines), 1)))
-        piece = 26 * self.scale
-        left = self.area.right - max(text_size(name, letters, True)[0] for name, _, _ in lines)
+        piece, gap = 26 * self.scale, 5 * self.scale
+        wide = max(text_size(name, letters, True)[0] for name, _, _ in lines) + piece + gap
+        place = self._emptiest(wide, 1.3 * letters * len(lines), ink)
+        left = place.left + piece + gap
         for index, (name, colour, dash) in enumerate(lines):
-            y = self.area.top - (index + 0.5) * 1.3 * letters
-            self.write(left, y, name, letters, colour, bold=True, side="left")
-            x = [(left - part * self.scale) / self.width for part in (piece / self.scale + 5, 5)]
+            y = place.top - (index + 0.5) * 1.3 * letters
+            self.write(left, y, name, letters, colour, bold=True, side="left", over_grid=True)
+            x = [(left - gap - part) / self.width for part in (piece, 0.0)]
             stroke = Line2D(x, [y / self.height] * 2, color=colour, linestyle=dash)
             stroke.set_linewidth(2.0 * self.scale)
             self.figure.add_artist(stroke)
+
+    def _emptiest(self, wide: float, high: float, ink: Sequence[np.ndarray]) -> Box:
+        """Return the emptiest place of a size in the axes, the upper right one of equals."""
+        lefts = np.linspace(self.area.right - wide, self.area.left + 4, 8)
+        tops = np.linspace(self.area.top, self.area.bottom + high + 4, 4)
+        boxes = [Box(left, top - high, left + wide, top) for top in tops for left in lefts]
+        lines = [densified(line) for line in ink]
+        return min(boxes, key=lambda box: sum(box.count(line) for line in lines))
 
     def room_for(self, names: Sequence[str], use: str = "name", bold: bool = True) -> float:
         """Return how wide the widest of some labels is, in points."""

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from lab.measure.result import Measurement, Result
 from lab.plots import reading
-from lab.plots.rows import Unit, draw_rows, has_noise
+from lab.plots.rows import Unit, draw_rows, how_to_read
 from lab.plots.sheet import FULL, Sheet, own_settings
 from lab.units import amount
 
@@ -60,9 +60,7 @@ def _measured(run: Result) -> list[Measurement]:
 
 
 def _header(runs: list[Result], measured: list[Measurement]) -> list[str]:
-    words = "a dot is the median of the runs, its bar the interval"
-    if has_noise(runs[0], measured):
-        words += ", the light band how far the same code differs from itself"
+    words = how_to_read(runs[0], measured)
     doubts = [*reading.rest_of_finding(runs[0]), *reading.shakiness(runs[0])]
     about = reading.about(runs[0], with_floor=False)
     return [about, words, " · ".join(doubts), *reading.legend(runs)]
