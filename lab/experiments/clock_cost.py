@@ -11,7 +11,7 @@ fails.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from statistics import fmean, median
+from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -92,27 +92,6 @@ def turn_values(bench: Bench, rival: str, case: str) -> list[float]:
     return [value for reading in met if reading for value in reading["turns"]["value"]]
 
 
-def apart_ns(bench: Bench, rival: str, other: str) -> float:
-    """Return how many ns more a reading of one rival takes than one of another.
-
-    Turn by turn, as a core that shares its units with a busy neighbour reads a clock at half the
-    speed for a while: the median over the turns that both took part in.
-    """
-    from lab.experiments.clock_cost_task import READING
-
-    found: list[dict[tuple[int, int], list[float]]] = []
-    for name in (rival, other):
-        by_turn: dict[tuple[int, int], list[float]] = {}
-        for run in bench.runs:
-            reading = run.reading(READING, "cost") if run.rival == name else None
-            turns = reading["turns"] if reading else {"turn": [], "value": []}
-            for turn, value in zip(turns["turn"], turns["value"], strict=True):
-                by_turn.setdefault((run.round, turn), []).append(value)
-        found.append(by_turn)
-    here, there = found
-    return median(fmean(here[turn]) - fmean(there[turn]) for turn in here.keys() & there.keys())
-
-
 def agreement(bench: Bench) -> list[str]:
     """Hold the lab's numbers against the C++ program's.
 
@@ -122,6 +101,7 @@ def agreement(bench: Bench) -> list[str]:
         Nothing where only one of the two ran; else the end of a sentence that says how far the two
         are apart at most, and one more sentence for each clock where that is too far.
     """
+    from lab.experiments.agreement import hold_beside
     from lab.experiments.clock_cost_task import READING
     from lab.units import duration
 
@@ -129,16 +109,18 @@ def agreement(bench: Bench) -> list[str]:
     apart: dict[str, float] = {}
     most_ns: dict[str, float] = {}
     for rival in rivals:
-        if rival + _CPP in rivals:
-            here, there = (
-                median(turn_values(bench, name, READING)) for name in (rival, rival + _CPP)
-            )
-            most_ns[rival] = max(APART_MOST_NS, APART_MOST_SHARE * there)
-            apart[rival] = apart_ns(bench, rival, rival + _CPP)
-            bench.note(
-                f"{rival}: {duration(here)} a reading here, {duration(there)} in C++; "
-                f"{abs(apart[rival]):.2g} ns apart, turn by turn."
-            )
+        if rival + _CPP not in rivals:
+            continue
+        relative = hold_beside(bench.runs, rival, rival + _CPP, READING, "cost")
+        if relative is None:
+            continue
+        here, there = (median(turn_values(bench, name, READING)) for name in (rival, rival + _CPP))
+        most_ns[rival] = max(APART_MOST_NS, APART_MOST_SHARE * there)
+        apart[rival] = relative * there
+        bench.note(
+            f"{rival}: {duration(here)} a reading here, {duration(there)} in C++; "
+            f"{abs(apart[rival]):.2g} ns apart, turn by turn."
+        )
     if not apart:
         return []
     worst = max(apart, key=lambda rival: abs(apart[rival]))

@@ -171,6 +171,8 @@ def _ask(
     answer = program.stdout.readline()
     if answer.startswith("{"):
         return json.loads(answer)
+    with suppress(BrokenPipeError):  # what it did not read is lost with it
+        program.stdin.close()
     raise MeasurementError(_death(words, program.wait(), errors))
 
 
