@@ -34,6 +34,9 @@ def test_there_are_notebooks_in_reading_order() -> None:
     names = [path.name for path in NOTEBOOKS]
     assert names[0] == "00_start_here.ipynb"
     assert {
+        "01_what_time_costs.ipynb",
+        "02_where_threads_live.ipynb",
+        "03_memory.ipynb",
         "04_matching_engines.ipynb",
         "05_latency_under_load.ipynb",
         "13_compare_and_report.ipynb",
