@@ -106,10 +106,10 @@ def share(fraction: float) -> str:
 
     Examples
     --------
-    >>> share(0.1), share(0.001), share(1e-6)
-    ('10 %', '0.1 %', '1 in 1 M')
+    >>> share(0.1), share(0.001), share(1e-6), share(0.0)
+    ('10 %', '0.1 %', '1 in 1 M', '0 %')
     """
-    if fraction >= 0.99e-3:
+    if fraction >= 0.99e-3 or fraction == 0:
         return f"{_three_digits(100 * fraction)} %"
     return f"1 in {amount(1 / fraction)}"
 
