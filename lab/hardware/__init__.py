@@ -2,10 +2,11 @@
 
 ``topology`` (packages, cores, caches, memory nodes), ``affinity`` (pinning), ``memory`` (buffers
 whose backing, page size and memory node are chosen, and looked at page by page), ``chase`` (what a
-load from memory takes), ``clock`` (ticks to nanoseconds), ``counters`` (cycles, instructions and
-misses, where they are counted), ``doctor`` (what limits a measurement here) and ``machine`` (who it
-is, and all of it in one place). Everything that is read from files takes a ``root``, so that the
-files of another machine can be looked at.
+load from memory takes), ``walks``, ``stream`` and ``faults`` (what goes through memory, moves bytes
+and meets pages for the first time), ``clock`` (ticks to nanoseconds), ``counters`` (cycles,
+instructions and misses, where they are counted), ``doctor`` (what limits a measurement here) and
+``machine`` (who it is, and all of it in one place). Everything that is read from files takes a
+``root``, so that the files of another machine can be looked at.
 
 The system is changed only through ``settings``, and only where somebody asked for it: each change
 is in a ``ledger`` before it is made, and is given back at the end, or by a ``guard`` after a kill.
