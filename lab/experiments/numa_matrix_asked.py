@@ -111,11 +111,11 @@ class Nodes:
 def say_what_was_found(bench: Bench, nodes: Nodes) -> None:
     """Say what is near and what is far, and what one node cannot tell."""
     parts = [part for run in bench.runs for part in run.outcome.get("huge", {}).values()]
-    if parts:
-        bench.note(
-            f"Loads went through huge pages where the kernel gave them: {share(min(parts))} of the "
-            "memory at least. Every page lay on its node when the clock started, each turn."
-        )
+    least = min(parts, default=0.0)
+    pages = f"huge pages ({share(least)} of the memory at least)" if least else "small pages"
+    bench.note(
+        f"Loads went through {pages}. Every page lay on its node when the clock started, each turn."
+    )
     found = {(item.case, item.metric): item for item in measurements_of(bench.runs, bench.expected)}
     if len(nodes.memory) == 1:
         bench.note(
