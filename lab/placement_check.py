@@ -64,7 +64,7 @@ class Nodes:
     @property
     def without_cpus(self) -> tuple[int, ...]:
         """Memory alone."""
-        return tuple(node for node in self.usable if node not in self.with_cpus)
+        return tuple(node for node in self.usable if not placement.cpus_of(node))
 
     @property
     def two(self) -> tuple[int, int]:
@@ -94,13 +94,18 @@ def _rows() -> Iterator[Row]:
             continue
         try:
             yield from make(name, nodes)
-        except (InputError, OSError, AssertionError) as error:
+        except OSError as error:
+            said = str(error)
+            if error.errno == errno.EPERM:
+                said = f"this container forbids {error.strerror}; run it with --cap-add SYS_NICE"
+            yield Row(name, _state_of(error), said)
+        except (InputError, AssertionError) as error:
             yield Row(name, _state_of(error), str(error))
 
 
 def _state_of(error: Exception) -> str:
     """Return "skipped" where a right or a kernel is missing, else "failed"."""
-    number = getattr(error, "errno", None) or getattr(error.__cause__, "errno", None)
+    number = getattr(error, "errno", None) or getattr(error.__context__, "errno", None)
     return "skipped" if number in (errno.EPERM, errno.ENOSYS) else "failed"
 
 
