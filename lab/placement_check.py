@@ -167,11 +167,9 @@ def _missing_node(name: str, nodes: Nodes) -> Iterator[Row]:
             kernel = f"the kernel took {taken}"
         except OSError as error:
             kernel = f"the kernel itself: {errno.errorcode.get(error.errno or 0)}"
-    yield _row(
-        name,
-        len(evidence) == 3 and "EINVAL" in kernel,
-        f"{evidence[-1]}; {kernel}" if evidence else "it was not",
-    )
+    is_refused = "EINVAL" in kernel or "EPERM" in kernel  # or a container refuses everything
+    said = f"{evidence[-1]}; {kernel}" if evidence else "it was not"
+    yield _row(name, len(evidence) == 3 and is_refused, said)
 
 
 def _narrowed_mask(name: str, nodes: Nodes) -> Iterator[Row]:
