@@ -164,9 +164,12 @@ def _write(path: str, cycle: Cycle, batch: int, rest_ns: float, engine: str) -> 
         submit = book.engine.submit
         submit(commands[:0], events)  # its code is there now
         print("ready", flush=True)
-        while not select.select([sys.stdin], [], [], 0)[0]:
+        middle, is_over = len(commands) // 2, False
+        while not is_over:
             for first in range(0, len(commands), batch):
                 submit(commands[first : first + batch], events)
+                if first <= middle < first + batch:  # while the book is full of orders
+                    is_over = bool(select.select([sys.stdin], [], [], 0)[0])
                 until_ns = time.perf_counter_ns() + rest_ns
                 while time.perf_counter_ns() < until_ns:
                     pass

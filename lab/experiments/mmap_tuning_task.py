@@ -30,7 +30,7 @@ from lab.measure.histogram import COUNTERS, Histogram
 from lab.measure.recorder import record_ticks
 from lab.measure.talk import Talk
 
-FILLING, AT_SIZE = "order of a filling book", "command of a full book"
+FILLING, AT_SIZE = "filling book", "full book"
 _TURNS_MOST = 1_000
 _CHUNK = 1_000  # orders a call while the book fills
 _SLACK_EVENTS = 64
