@@ -5,9 +5,10 @@ what that cache costs, and the curve is a staircase. The order of the lines deci
 is for looking up pages: at random through 4 KiB pages, at random through huge ones, and page by
 page, where 64 loads share a look-up.
 
-Beside it lmbench's lat_mem_rd, where it is installed: with ``-t`` and a stride of a line each of
-its loads is of another page, so it is held against loads in that very order. Without ``-t`` its
-loads are of neighbouring lines, which machines foresee: that says nothing of memory.
+Beside it a C++ program with random cycles of its own, where there is a compiler, and lmbench's
+lat_mem_rd, where that is installed: with ``-t`` and a stride of a line each of its loads is of
+another page, so it is held against loads in that very order. Without ``-t`` its loads are of
+neighbouring lines, which machines foresee: that says nothing of memory.
 """
 
 from __future__ import annotations
@@ -74,4 +75,5 @@ def estimate_seconds(parameters: Mapping[str, Any]) -> float:
     process_s = _START_S + rivals / 3 * _SET_UP_S * nbytes + turns_s
     if parameters["independent"]:
         process_s += max(parameters["seconds"], _LAT_MEM_RD_S[0] + _LAT_MEM_RD_S[1] * nbytes)
+        process_s += _SET_UP_S * nbytes + turns_s / rivals
     return 0.5 + 2 * parameters["rounds"] * process_s

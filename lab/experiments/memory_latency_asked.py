@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from glob import glob
 
 from lab.experiments.agreement import hold_beside
+from lab.experiments.independent import built
 from lab.experiments.memory_latency_task import LIKE_LMBENCH, METRIC, digest_of_sizes
 from lab.experiments.memory_sizes import allowed_bytes, sizes_of
 from lab.hardware.topology import Topology, read
@@ -22,10 +23,11 @@ _SMALL = bytes_text(mmap.PAGESIZE)
 RANDOM, HUGE = f"random, {_SMALL} pages", "random, huge pages"
 PAGE_BY_PAGE = f"page by page, {_SMALL} pages"
 OURS, THEIRS = "another page each load", "another page each load, lat_mem_rd"
+IN_CPP = f"{RANDOM}, C++"
 _TASKS = "lab.experiments.memory_latency_task"
 _CACHE_BYTES = 2**25  # where the kernel shows no caches
 _SPARE = 1.25  # of each rival: cycles of the smaller sizes, and the orders
-_LIKE_LMBENCH = 2.15  # memory of its own for each power of two
+_LIKE_LMBENCH = _IN_CPP = 2.15  # memory of its own for each power of two
 _PLACES = "/usr/lib/lmbench/bin/*/lat_mem_rd", "/usr/lib/lmbench/bin/lat_mem_rd"
 # What it would otherwise find out anew for each size, in three seconds: the clock's least time
 # (µs), and what a timing and a turn of its loop cost, which do not show in 100,000 µs.
@@ -33,6 +35,7 @@ _KNOWN = "ENOUGH=10000", "TIMING_O=0", "LOOP_O=0"
 AGREEMENT = 0.15
 _COMPARED = 2**14, 2**18, 2**20, 2**23, 2**26, 2**28
 _AS_MEMORY = 0.7  # of what a load from memory takes
+_LOADS = 2**18  # of the C++ program's turn
 _HUGE_LEAST = 0.5  # of the memory, to be called huge pages
 
 
@@ -54,23 +57,29 @@ class Asked:
     steps
         Sizes from one power of two to the next.
     independent
-        Whether lat_mem_rd is wanted beside it.
+        Whether lat_mem_rd and a C++ program are wanted beside it.
     """
 
     def __init__(self, bench: Bench, largest: int, steps: int, independent: bool) -> None:
         self._bench = bench
         self._machine = read()
         self._program = found_lat_mem_rd() if independent else None
+        self._in_cpp, problem = built("memory_latency") if independent else (None, "")
         if independent and self._program is None:
             bench.note(
-                "No independent program: lat_mem_rd is not installed; it is in the package lmbench "
+                "No lat_mem_rd beside it: it is not installed; it is in the package lmbench "
                 "(Debian and Ubuntu: non-free or multiverse)."
             )
+        if problem:
+            bench.note(f"No C++ program beside it: {problem}.")
         self._rivals = {RANDOM: ["random", "small"], HUGE: ["random", "transparent"]}
         self._rivals[PAGE_BY_PAGE] = ["page by page", "small"]
         if self._program:
             self._rivals[OURS] = [LIKE_LMBENCH, "default"]
-        each = 2 * (3 * _SPARE + (_LIKE_LMBENCH if self._program else 0))  # two live at a time
+        each = 3 * _SPARE
+        each += _LIKE_LMBENCH if self._program else 0
+        each += _IN_CPP * steps if self._in_cpp else 0
+        each *= 2  # processes of a kind that live at the same time
         self._sizes = sizes_of(2**12, allowed_bytes(bench, largest, each), steps)
         self.main_case = bytes_text(self._sizes[-1])
         bench.facts["caches"] = self._machine.cache_rows()
@@ -78,10 +87,11 @@ class Asked:
     def tasks(self, seed: int, seconds: float) -> Mapping[str, Task]:
         """Return who is measured: one process goes through all orders, another is lat_mem_rd."""
         self._bench.expect(digest_of_sizes(self._sizes))
+        cache_bytes = largest_cache(self._machine) or _CACHE_BYTES
         ours = {
             "rivals": self._rivals,
             "sizes": self._sizes,
-            "cache_bytes": largest_cache(self._machine) or _CACHE_BYTES,
+            "cache_bytes": cache_bytes,
             "seed": seed,
             "seconds": seconds,
         }
@@ -92,6 +102,11 @@ class Asked:
             words = ["/usr/bin/env", *_KNOWN, self._program, *options]
             theirs = {"words": words, "sizes": self._sizes, "seconds": seconds}
             tasks[THEIRS] = Task(f"{_TASKS}:lat_mem_rd", theirs)
+        if self._in_cpp:
+            named = [f"{nbytes}={bytes_text(nbytes)}" for nbytes in self._sizes]
+            words = [str(self._in_cpp), IN_CPP, str(_LOADS), str(cache_bytes), str(seed), *named]
+            theirs = {"words": words, "seconds": seconds}
+            tasks[IN_CPP] = Task("lab.experiments.independent_task:stays", theirs)
         return tasks
 
     def say_what_was_found(self) -> None:
@@ -112,7 +127,9 @@ class Asked:
         if less := less_cache_than_shown(by_size, largest_cache(self._machine)):
             self._bench.note(less)
         if self._program:
-            self._hold_against(found)
+            self._hold_against(found, OURS, THEIRS, "lat_mem_rd", "-t, stride 64: the same order")
+        if self._in_cpp:
+            self._hold_against(found, RANDOM, IN_CPP, "a C++ program", "random cycles of its own")
 
     def _leave_out_what_was_not_huge(self) -> None:
         """Note what part was in huge pages; numbers of small pages are not told as theirs."""
@@ -140,8 +157,15 @@ class Asked:
                 return "; what huge pages save of the last is not clear"
         return ""
 
-    def _hold_against(self, found: Mapping[tuple[str, int], Measurement]) -> None:
-        """Say how far lat_mem_rd's figures are from ours, and fail where that is too far.
+    def _hold_against(
+        self,
+        found: Mapping[tuple[str, int], Measurement],
+        ours: str,
+        theirs: str,
+        program: str,
+        how: str,
+    ) -> None:
+        """Say how far a program's figures are from ours, and fail where that is too far.
 
         It fails where the least that each one found is too far as well: what else runs on a machine
         only adds, and lat_mem_rd times a tenth of a second in one piece, whatever came between.
@@ -150,23 +174,22 @@ class Asked:
         apart = {
             at: by_turn
             for at in _COMPARED
-            if (by_turn := hold_beside(runs, OURS, THEIRS, bytes_text(at), METRIC)) is not None
+            if (by_turn := hold_beside(runs, ours, theirs, bytes_text(at), METRIC)) is not None
         }
-        least = {at: least_apart(found[OURS, at].values, found[THEIRS, at].values) for at in apart}
+        least = {at: least_apart(found[ours, at].values, found[theirs, at].values) for at in apart}
         told = ", ".join(
-            f"{bytes_text(at)} {duration(found[OURS, at].median)} beside "
-            f"{duration(found[THEIRS, at].median)} ({apart[at]:+.1%} within a turn, "
+            f"{bytes_text(at)} {duration(found[ours, at].median)} beside "
+            f"{duration(found[theirs, at].median)} ({apart[at]:+.1%} within a turn, "
             f"{least[at]:+.1%} by the least of each)"
             for at in apart
         )
         self._bench.note(
-            "Beside lat_mem_rd -t with a stride of 64, whose loads come in the same order: "
-            f"{told}; {AGREEMENT:.0%} are allowed."
+            f"Beside {program} ({how}), the lab's first: {told}; {AGREEMENT:.0%} are allowed."
         )
         most = max(map(abs, apart.values()), default=0.0)
-        self._bench.finding += f"; lat_mem_rd differs by {most:.0%} at most, at {len(apart)} sizes"
+        self._bench.finding += f"; {program} differs by {most:.0%} at most, at {len(apart)} sizes"
         self._bench.failures += [
-            f"at {bytes_text(at)} the lab and lat_mem_rd are {apart[at]:+.0%} apart, "
+            f"at {bytes_text(at)} the lab and {program} are {apart[at]:+.0%} apart, "
             f"{AGREEMENT:.0%} are allowed; measure on a quiet machine with core -2"
             for at in apart
             if min(abs(apart[at]), abs(least[at])) > AGREEMENT

@@ -20,6 +20,8 @@ from numba import njit
 from engines.errors import InputError
 from lab.experiments import memory_latency_asked as latency_asked
 from lab.experiments import memory_sizes, numa_matrix_task
+from lab.experiments.independent import built
+from lab.experiments.independent_task import stays
 from lab.experiments.memory_bandwidth_asked import cores_first, counts_up_to
 from lab.experiments.memory_latency_task import (
     Cycle,
@@ -340,6 +342,7 @@ class TestLatency:
     )
     def test_too_far_from_lat_mem_rd_is_a_failure(self, bench, monkeypatch, ours, theirs, fails):
         monkeypatch.setattr(latency_asked, "found_lat_mem_rd", lambda: "/bin/true")
+        monkeypatch.setattr(latency_asked, "built", lambda _: (None, ""))
         asked = latency_asked.Asked(bench, 1, 1, independent=True)
         right = asked.tasks(1, 0.1) and bench.expected_digest
         for rival, values in ((latency_asked.OURS, ours), (latency_asked.THEIRS, theirs)):
@@ -354,11 +357,22 @@ class TestLatency:
         assert bool(bench.failures) == fails
         assert "16 KiB" in bench.notes[-1] and "lat_mem_rd differs by" in bench.finding
 
-    def test_without_lat_mem_rd_one_line_says_how_to_get_it(self, bench, monkeypatch):
+    def test_without_programs_a_line_each_says_how_to_get_them(self, bench, monkeypatch):
         monkeypatch.setattr(latency_asked, "found_lat_mem_rd", lambda: None)
+        monkeypatch.setattr(latency_asked, "built", lambda _: (None, "no compiler; install g++"))
         asked = latency_asked.Asked(bench, 1, 1, independent=True)
         assert len(asked.tasks(1, 0.1)) == 1
-        assert "lmbench" in bench.notes[0]
+        assert "lmbench" in bench.notes[0] and "install g++" in bench.notes[1]
+
+    def test_a_cpp_program_follows_cycles_of_its_own(self, bench, monkeypatch):
+        monkeypatch.setattr(latency_asked, "found_lat_mem_rd", lambda: None)
+        if problem := built("memory_latency")[1]:
+            pytest.skip(problem)
+        tasks = latency_asked.Asked(bench, 1, 2, independent=True).tasks(1, 0.0)
+        found = stays(Talk(), **tasks[latency_asked.IN_CPP].arguments)
+        assert [item["at"] for item in found["readings"]] == sizes_of(2**12, 2**20, 2)
+        assert found["readings"][-1]["case"] == "1 MiB"
+        assert set(found["digests"]) == {bench.expected_digest}
 
     def test_a_step_for_each_cache_and_one_for_memory(self):
         found = {2**bit: float(bit) for bit in range(12, 29)}

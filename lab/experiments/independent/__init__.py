@@ -3,10 +3,11 @@
 A number that only one's own code has ever given is a claim. Each of these is one C++ file that can
 be read by itself, compiled here with the machine's own compiler when it is first asked for:
 
-================  ============================================================================
-``timers``        what a reading of each clock costs, and by how much it moves (``clock_cost``)
-``core_to_core``  how long a word takes from one core to another (``core_to_core``)
-================  ============================================================================
+==================  ============================================================================
+``timers``          what a reading of each clock costs, and by how much it moves (``clock_cost``)
+``core_to_core``    how long a word takes from one core to another (``core_to_core``)
+``memory_latency``  what a load takes, through ever more memory (``memory_latency``)
+==================  ============================================================================
 
 A program stays for a whole measurement: for each line on standard input it measures once and writes
 one line of JSON (``turns.hpp``). ``lab.experiments.independent_task`` starts it in a measured
