@@ -36,7 +36,6 @@ _ASIDE = "by ping-pong"
 _LOAD = " % load"
 _TURNS_LEAST = 10
 _MEASURES = ("ns", "ms", "s", "%", "KiB", "MiB", "GiB")  # what a number without them is not
-_NAMES_OF_MEASURES = ("mebibytes", "gibibytes", "kibibytes")
 _COMMANDS = ("add", "cancel", "reduce", "replace", "take", "stop", "tick")
 _MARKS = "①②③④⑤⑥⑦⑧⑨⑩"
 
@@ -531,7 +530,7 @@ def unlike(result: Result, settings: dict[str, Any]) -> str:
 def _in_words(control: Any, value: Any) -> str:
     label = control.label.lower().replace("cpus", "CPUs")
     unit = control.unit if control.unit in _MEASURES else ""
-    if label in _NAMES_OF_MEASURES:
+    if unit and label.endswith("bytes"):  # is the unit's own name
         return f"{value:,} {unit}"
     if control.kind == "int" and label.endswith("s") and not unit:
         if label.startswith("most "):
