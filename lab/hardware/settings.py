@@ -10,6 +10,7 @@ Not for what belongs to one process, such as its affinity: the kernel takes that
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 import time
@@ -264,7 +265,8 @@ def _start_guard(ledger: Ledger, owner: Owner) -> subprocess.Popen[bytes]:
     )
     assert guard.stdout is not None
     with guard.stdout as answer:
-        if answer.readline() != b"watching\n":
+        is_told, _, _ = select.select([answer], [], [], _GUARD_READY_S)
+        if not is_told or answer.readline() != b"watching\n":
             guard.kill()
             guard.wait()
             ledger.remove()
