@@ -47,7 +47,7 @@ def clock_cost(
     bench: Bench,
     *,
     readings: Readings = 1_000,
-    batches: Batches = 15,
+    batches: Batches = 5,
     independent: Independent = False,
     rounds: Rounds = 3,
     smallest: Smallest = 5.0,

@@ -34,7 +34,7 @@ NOTHING, COUNTER, COUNTER_AFTER_LOADS, COUNTER_LATE, CLOCKS_FROM = -1, 0, 1, 2, 
 WORK_STEPS = 40
 """Dependent multiplications, about 50 ns: what a fast engine takes for a command."""
 _STEP_DURATIONS = 4_000
-_JUMPS, _JUMPS_NS = 4, 40_000_000  # a coarse clock moves every 1 to 10 ms
+_JUMPS, _JUMPS_NS = 8, 90_000_000  # a coarse clock moves every 1 to 10 ms
 _EXECUTION = 3  # CLOCK_THREAD_CPUTIME_ID
 
 
