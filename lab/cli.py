@@ -234,7 +234,7 @@ def probe(root: str, fix: tuple[str, ...], undo: bool, placement: bool, as_json:
     if as_json:
         print_json(seen)
     else:
-        from lab.summaries import probe_text
+        from lab.probe_summary import probe_text
 
         print(probe_text(seen))
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +80,7 @@ def _huge_sizes_kib(tree: Tree, folder: str) -> list[int]:
 
 
 def _clock() -> dict[str, Any]:
-    """Return the calibrated clock; numba is loaded only here."""
-    from lab.hardware.clock import calibrate
+    """Return the clock and what each time source costs; numba is loaded only here."""
+    from lab.hardware.clock_survey import survey
 
-    return asdict(calibrate())
+    return survey()
