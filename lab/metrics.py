@@ -12,6 +12,9 @@ from dataclasses import dataclass
 PAIR = re.compile(r"(CPU|node) (\d+) (↔|→) \1 (\d+)")
 """A case from one to another: ``CPU 0 ↔ CPU 1`` there and back, ``node 0 → node 1`` one way."""
 
+INDEPENDENT = ("C++", "lat_mem_rd")
+"""Programs that measure the same beside the lab; their lines are called ``flag, C++``."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -64,3 +67,9 @@ METRICS = {
 def metric_named(name: str) -> Metric:
     """Return what is known of a metric; of another one, its name as its caption."""
     return METRICS.get(name) or Metric(name.replace("_", " "))
+
+
+def stem_of(rival: str) -> str:
+    """Return what an independent program measures beside the lab; "" of the lab's own rivals."""
+    stem, _, program = rival.rpartition(", ")
+    return stem if program in INDEPENDENT else ""

@@ -20,6 +20,7 @@ from lab.metrics import PAIR, metric_named
 from lab.units import amount, quantity
 
 PAIRS_MOST = 40
+_SHORT = 16  # letters of a baseline's name that a column's heading has room for
 _AGAINST = "against baseline"
 _COMPARED = "rivals beside each other"
 _QUANTILES = ("99", "99.9", "99.99", "max")
@@ -177,8 +178,9 @@ def _of_metric(result: Result, metric: str, found: list[Measurement], mark: str)
     rows = [_row(result, item, quantiles, mark) for item in nearest_and_farthest(items)]
     if left := len(items) - len(rows):
         rows.append([f"… {left:,} more", *[""] * (len(headings) - 1)])
-    caption = metric_named(metric).caption
-    return Table(caption, headings, rows, names=2)
+    table = Table(metric_named(metric).caption, headings, rows, names=2)
+    has_baseline = any(against_baseline(result, item) != "–" for item in items)
+    return table if has_baseline else table.without(_baseline_heading(result))
 
 
 def nearest_and_farthest(items: Sequence[Measurement]) -> list[Measurement]:
@@ -251,11 +253,16 @@ def against_baseline(result: Result, item: Measurement) -> str:
 
 def _baseline_heading(result: Result) -> str:
     others = [entry.baseline for entry in result.comparisons if entry.baseline != entry.rival]
-    return f"against {others[0]}" if others else _AGAINST
+    short = others and len(others[0]) <= _SHORT
+    return f"against {others[0]}" if short else _AGAINST
 
 
 def _is_baseline(result: Result, item: Measurement) -> bool:
-    return any(c.baseline == item.rival != c.rival for c in result.comparisons)
+    key = (item.case, item.metric)
+    return any(
+        c.baseline == item.rival != c.rival and (c.case, c.metric) == key
+        for c in result.comparisons
+    )
 
 
 def parameters(result: Result) -> Table:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from lab.measure.effects import ERROR_RATE, State
 from lab.measure.result import Comparison, Result
 from lab.measure.words import FASTER, SAME, SLOWER, share_text, span_text, times_text
+from lab.metrics import stem_of
 
 CANNOT_TELL: State = "cannot tell"
 _LEAST_Q = 0.001
@@ -108,15 +109,26 @@ def _remedy(comparison: Comparison) -> str:
 
 
 def interesting(result: Result) -> list[Comparison]:
-    """Return comparisons of different rivals: of many rivals, those with a case's fastest only."""
+    """Return comparisons of different rivals: of many rivals, those with a case's fastest only.
+
+    An independent program is then held beside what it measures and nothing else.
+    """
     found = pairs(result)
     if len({item.rival for item in result.measurements}) <= _FEW_RIVALS:
         return found
+    checks = [item for item in found if _is_check(item)]
+    own = [item for item in found if not (stem_of(item.rival) or stem_of(item.baseline))]
     groups: dict[tuple[str, str], list[Comparison]] = {}
-    for item in found:
+    for item in own:
         groups.setdefault((item.case, item.metric), []).append(item)
     best = {key: fastest(result, *key, group) for key, group in groups.items()}
-    return [item for item in found if best[item.case, item.metric] in (item.rival, item.baseline)]
+    own = [item for item in own if best[item.case, item.metric] in (item.rival, item.baseline)]
+    return [*own, *checks]
+
+
+def _is_check(item: Comparison) -> bool:
+    """Say whether one of two is an independent program that measures the other."""
+    return stem_of(item.rival) == item.baseline or stem_of(item.baseline) == item.rival
 
 
 def finding_of_pairs(result: Result, found: Sequence[Comparison]) -> str:

@@ -87,6 +87,9 @@ def table(runs: Sequence[Result], case: str | None) -> str:
     """Return the tables of the results shown, the present one first."""
     parts: list[tables.Table] = []
     compared: list[tables.Table] = []
+    found_cases = {item.case for item in runs[0].measurements}
+    if case is None and len(found_cases) == 1:
+        case = next(iter(found_cases))
     cases = None if case is None else [case]
     for index, run in enumerate(runs):
         sign = reading.mark(index)

@@ -101,6 +101,7 @@ class View:
                 usual = reading.default_case(self.runs[0])
                 self.case.value = chosen if chosen in found else usual
         self.choices.layout.display = "" if found else "none"
+        self.case.layout.display = "" if len(found) > 1 else "none"
         for control in (self.highest, self.highest_shown):
             control.layout.display = "" if has_end else "none"
 

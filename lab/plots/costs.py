@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from lab.measure.result import Measurement, Result
-from lab.metrics import METRICS
+from lab.metrics import METRICS, stem_of
 from lab.plots import reading
 from lab.plots.rows import Unit, draw_rows, fitting, how_to_read
 from lab.plots.sheet import FULL, Sheet, own_settings
-from lab.plots.styles import stem_of
 from lab.units import duration
 
 _COARSE = 10.0  # times the cost: a step so large is told

@@ -519,7 +519,9 @@ def unlike(result: Result, settings: dict[str, Any]) -> str:
         if control.name not in settings or value in (None, settings[control.name]):
             continue  # an older result may not say
         label = control.label.lower()
-        if isinstance(value, list):
+        if isinstance(value, bool):
+            words.append(f"{label} on" if value else f"{label} off")
+        elif isinstance(value, list):
             is_count = len(value) != len(settings[control.name]) and len(value) > 1
             words.append(f"{len(value)} {label}" if is_count else f"{label} {_plain(value)}")
         else:

@@ -11,6 +11,8 @@ import re
 import zlib
 from dataclasses import dataclass
 
+from lab.metrics import stem_of
+
 INK = "#202124"
 SOFT_INK = "#5f6368"
 GRID = "#e3e4e6"
@@ -127,8 +129,6 @@ One that stands in two experiments has the same place in both.
 """
 CODE_NAMES = frozenset({*STYLES, "rdtsc", "rdtscp", "lfence"})
 """What a sentence begins with as it is written: engines and instructions."""
-INDEPENDENT = ("C++", "lat_mem_rd")
-"""Programs that measure the same beside the lab; their lines are called "flag, C++"."""
 _BESIDE = Style("", (0, (1, 1.6)), "x")
 NUMBERED = re.compile(r"(?:CPU|node) (\d+)")
 _SPARE = (
@@ -159,12 +159,6 @@ def style_of(rival: str) -> Style:
     if numbered := NUMBERED.match(rival):
         return _numbered(int(numbered[1]))
     return _SPARE[zlib.crc32(rival.encode()) % len(_SPARE)]
-
-
-def stem_of(rival: str) -> str:
-    """Return what an independent program measures beside the lab; "" of the lab's own rivals."""
-    stem, _, program = rival.rpartition(", ")
-    return stem if program in INDEPENDENT else ""
 
 
 def is_independent(rival: str) -> bool:

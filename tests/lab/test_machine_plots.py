@@ -18,6 +18,7 @@ from lab.experiments.parameters import controls_of
 from lab.experiments.pinning_places import PLACES
 from lab.measure.result import SHIPPED
 from lab.measure.result import results as saved_results
+from lab.metrics import INDEPENDENT, stem_of
 from lab.panels import markup
 from lab.panels.view import SIZE, View
 from lab.plots import reading
@@ -25,7 +26,7 @@ from lab.plots.along import Curve
 from lab.plots.gaps import shown as gaps_shown
 from lab.plots.matrix import colours, ends_of, grids_of, readable_on
 from lab.plots.staircase import plateaus
-from lab.plots.styles import INDEPENDENT, NUMBERED, RIVALS, is_independent, stem_of, style_of
+from lab.plots.styles import NUMBERED, RIVALS, is_independent, style_of
 from lab.report import write_html
 from lab.result_html import result_html
 from lab.summaries import result_text
