@@ -244,7 +244,8 @@ def _huge(name: str, nodes: Nodes) -> Iterator[Row]:
     for node in nodes.usable:
         words = {"nbytes": _HUGE_BYTES, "pages": "transparent", "placement": "bind"}
         with _buffer(**words, nodes=(node,)) as buffer:
-            found, notes = buffer.found(), buffer.notes
+            found = buffer.found()
+            notes = [*buffer.notes, *found.notes]
         huge = sum(nbytes for size, nbytes in found.page_sizes.items() if size > PAGE)
         if huge:
             right = found.nodes == {node: _HUGE_BYTES // PAGE}

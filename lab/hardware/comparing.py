@@ -66,8 +66,10 @@ def _of_shares(wanted: Wanted, found: Found) -> list[str]:
 
 
 def _of_sizes(wanted: Wanted, found: Found) -> list[str]:
-    if wanted.pages == "default" or not found.page_sizes:
+    if wanted.pages == "default" or not found.present:
         return []
+    if not found.page_sizes:
+        return ["the sizes of its pages cannot be seen here"]
     huge = sum(nbytes for size, nbytes in found.page_sizes.items() if size > PAGE)
     total = sum(found.page_sizes.values())
     if wanted.pages == "small":
@@ -85,7 +87,9 @@ def _of_sizes(wanted: Wanted, found: Found) -> list[str]:
 
 
 def _of_locks(wanted: Wanted, found: Found) -> list[str]:
+    if wanted.lock != "no" and found.locked_bytes is None:
+        return ["whether it is locked cannot be seen here"]
     held = found.present * PAGE - found.reserved_bytes  # pages of the reserve are never swapped
-    if wanted.lock == "no" or found.locked_bytes >= min(held, found.pages * PAGE - PAGE + 1):
+    if wanted.lock == "no" or (found.locked_bytes or 0) >= min(held, found.pages * PAGE - PAGE + 1):
         return []
     return [f"{found.locked_bytes} of {held} bytes are locked"]

@@ -42,11 +42,11 @@ class Found:
     untold
         How many the kernel says nothing of.
     page_sizes
-        How many bytes are mapped in pages of each size.
+        How many bytes are mapped in pages of each size; empty where that cannot be seen.
     reserved_bytes
         How many of them are in pages of the reserve (explicit huge pages).
     locked_bytes
-        How much of it is present and may not be swapped.
+        How much of it is present and may not be swapped; None where that cannot be seen.
     notes
         What could not be seen, and what the counts stand on.
     """
@@ -57,7 +57,7 @@ class Found:
     untold: int
     page_sizes: dict[int, int]
     reserved_bytes: int
-    locked_bytes: int
+    locked_bytes: int | None
     notes: tuple[str, ...] = ()
     status: np.ndarray = field(repr=False, compare=False, default_factory=lambda: np.zeros(0))
     """The node of each page in order, or minus the kernel's error; empty where only counts are."""
@@ -125,9 +125,8 @@ def found_of(array: np.ndarray) -> Found:
     if untold == 0 and locked:
         locked = min(locked, round(pages * present_share) * PAGE)
     reserved = sum(min(area.reserved, area.covered) for area in areas)
-    return Found(
-        pages, counts, absent, untold, sizes, reserved, min(locked, nbytes), tuple(notes), status
-    )
+    held = min(locked, nbytes) if areas else None
+    return Found(pages, counts, absent, untold, sizes, reserved, held, tuple(notes), status)
 
 
 # -- /proc/self/smaps ------------------------------------------------------------------------------

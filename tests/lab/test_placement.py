@@ -279,6 +279,21 @@ def test_pages_that_should_be_there_and_are_not_are_told():
     assert differences_of(Wanted(64 * PAGE), found({0: 60}, absent=4)) == []
 
 
+def test_what_cannot_be_seen_is_not_taken_for_right(monkeypatch):
+    """Without /proc/self/smaps and pagemap."""
+    monkeypatch.setattr("lab.hardware.pages._areas", lambda *_: iter(()))
+    monkeypatch.setattr("lab.hardware.pages._scanned", lambda *_: None)
+    wanted = Wanted(64 * PAGE, pages="small", prefault="populate", lock="on fault")
+    with allocate(wanted) as buffer:
+        seen = buffer.found()
+        assert (seen.present, seen.page_sizes, seen.locked_bytes) == (64, {}, None)
+        assert seen.notes == ("the sizes of pages are not shown here (/proc/self/smaps)",)
+        assert buffer.differences() == [
+            "the sizes of its pages cannot be seen here",
+            "whether it is locked cannot be seen here",
+        ]
+
+
 def test_more_than_a_node_has_is_refused_before_it_is_touched():
     node = placement.usable_nodes()[-1]
     free = placement.free_bytes(node)
