@@ -12,7 +12,7 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
         "",
         "lab.experiments.clock_cost:clock_cost",
         {
-            "smoke": dict(readings=400, batches=3, rounds=1, seconds=0.02),
+            "smoke": dict(readings_each=400, batches=3, rounds=1, seconds=0.02),
             "full": dict(independent=True, rounds=7, seconds=1.0, core=-2),
         },
     ),

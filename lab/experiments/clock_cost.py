@@ -46,7 +46,7 @@ _CPP = ", C++"
 def clock_cost(
     bench: Bench,
     *,
-    readings: Readings = 1_000,
+    readings_each: Readings = 1_000,
     batches: Batches = 5,
     independent: Independent = False,
     rounds: Rounds = 3,
@@ -61,11 +61,13 @@ def clock_cost(
     from lab.measure.process import Task
 
     clock = calibrate()
-    bench.expect(digest_of(0, readings * batches))
-    own = dict(seconds=seconds, readings=readings, batches=batches, ns_per_tick=clock.ns_per_tick)
+    bench.expect(digest_of(0, readings_each * batches))
+    own = dict(
+        seconds=seconds, readings=readings_each, batches=batches, ns_per_tick=clock.ns_per_tick
+    )
     tasks = {"this lab": Task("lab.experiments.clock_cost_task:readings", own)}
     if independent and (program := _program(bench)):
-        words = [program, str(readings), str(batches)]
+        words = [program, str(readings_each), str(batches)]
         tasks["C++"] = Task(
             "lab.experiments.independent_task:stays", dict(words=words, seconds=seconds)
         )
@@ -189,5 +191,5 @@ def _note(bench: Bench, is_trusted: bool, why: str) -> None:
 def estimate_seconds(parameters: Mapping[str, Any]) -> float:
     """Return about how long a run takes."""
     processes = 2 * parameters["rounds"] * (2 if parameters["independent"] else 1)
-    turn_s = parameters["batches"] * parameters["readings"] * 250e-9
+    turn_s = parameters["batches"] * parameters["readings_each"] * 250e-9
     return 1.0 + processes * (0.9 + max(parameters["seconds"], turn_s))
