@@ -58,13 +58,12 @@ def clock_cost(
     """Read every clock back to back and after work; say what a reading costs and how fine it is."""
     from lab.experiments.clock_cost_task import READING, digest_of
     from lab.hardware.clock import calibrate
+    from lab.hardware.clock_survey import tick_ns
     from lab.measure.process import Task
 
     clock = calibrate()
     bench.expect(digest_of(0, readings_each * batches))
-    own = dict(
-        seconds=seconds, readings=readings_each, batches=batches, ns_per_tick=clock.ns_per_tick
-    )
+    own = dict(seconds=seconds, readings=readings_each, batches=batches, ns_per_tick=tick_ns())
     tasks = {"this lab": Task("lab.experiments.clock_cost_task:readings", own)}
     if independent and (program := _program(bench)):
         words = [program, str(readings_each), str(batches)]

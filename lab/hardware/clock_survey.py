@@ -129,7 +129,7 @@ def survey() -> dict[str, Any]:
         ``Agreement`` and ``Drift``; ``notes``: what could not be seen, and the remedy.
     """
     clock = calibrate()
-    costs = [cost_of(source, clock.ns_per_tick) for source in time_sources()]
+    costs = [cost_of(source) for source in time_sources()]
     agreements, notes = across_cpus(allowed_cpus())
     if not HAS_CYCLE_COUNTER:
         notes.append("no cycle counter that is read as here: this processor is no x86")
@@ -161,11 +161,11 @@ def reason(clock: Clock, costs: Iterable[Cost], agreements: Iterable[Agreement])
     return said
 
 
-def cost_of(source: TimeSource, ns_per_tick: float) -> Cost:
+def cost_of(source: TimeSource) -> Cost:
     """Measure what a source costs and how fine it is."""
     readings = _READINGS // 20 if source.is_slow else _READINGS
     batches: list[Batch] = [source.back_to_back(readings) for _ in range(_BATCHES)]
-    unit_ns = ns_per_tick if source.counts_ticks else 1.0
+    unit_ns = tick_ns() if source.counts_ticks else 1.0
     return Cost(
         source=source.name,
         explanation=source.explanation,
@@ -234,7 +234,7 @@ def compare_cpus(source: str, first: int, second: int) -> Agreement | None:
     for thread in threads:
         thread.join()
     counted = min(completed)
-    unit_ns = _unit_ns() if source != "clock_gettime" else 1.0
+    unit_ns = tick_ns() if source != "clock_gettime" else 1.0
     return in_order(source, (first, second), readings[:, :counted], unit_ns)
 
 
@@ -268,14 +268,15 @@ def in_order(
     )
 
 
-def _unit_ns() -> float:
-    """Return the nanoseconds of a tick, of a counter that is not trusted too."""
+@functools.cache
+def tick_ns() -> float:
+    """Return the nanoseconds of a tick, of a counter that is not trusted too; 1 where none is."""
     clock = calibrate()
-    if clock.trusted:
+    if clock.trusted or not HAS_CYCLE_COUNTER:
         return clock.ns_per_tick
     points = _points(None)
     ticks, spent_ns = points[2] - points[0]
-    return spent_ns / ticks if ticks else 1.0
+    return float(spent_ns / ticks) if ticks > 0 else 1.0
 
 
 _kernels: dict[int, Any] = {}

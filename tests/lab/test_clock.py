@@ -176,6 +176,17 @@ class TestAcrossCpus:
 
 
 class TestSurvey:
+    @pytest.mark.skipif(not HAS_CYCLE_COUNTER, reason="this processor is no x86")
+    def test_a_tick_has_its_length_also_where_the_counter_is_not_used(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if not clock.calibrate().trusted:
+            pytest.skip("there is nothing to hold it against")
+        trusted_ns = clock_survey.tick_ns.__wrapped__()
+        unused = clock.Clock("monotonic clock", 2, 1.0, 30.0, 10.0, 60.0, False, "for this test")
+        monkeypatch.setattr(clock_survey, "calibrate", lambda: unused)
+        assert clock_survey.tick_ns.__wrapped__() == pytest.approx(trusted_ns, rel=1e-4)
+
     def test_it_tells_all_and_is_json(self) -> None:
         found = clock_survey.survey()
         assert json.loads(json.dumps(found)).keys() == found.keys()
