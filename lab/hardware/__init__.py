@@ -3,9 +3,10 @@
 ``topology`` (packages, cores, caches, memory nodes), ``affinity`` (pinning), ``memory`` (buffers
 whose backing, page size and memory node are chosen, and looked at page by page), ``chase`` (what a
 load from memory takes), ``walks``, ``stream`` and ``faults`` (what goes through memory, moves bytes
-and meets pages for the first time), ``clock`` (ticks to nanoseconds), ``counters`` (cycles,
-instructions and misses, where they are counted), ``doctor`` (what limits a measurement here) and
-``machine`` (who it is, and all of it in one place). Everything that is read from files takes a
+and meets pages for the first time), ``clock`` (ticks to nanoseconds), ``time_sources`` and
+``clock_survey`` (what each clock costs; whether they agree), ``counters`` (cycles, instructions and
+misses, where they are counted), ``doctor`` (what limits a measurement here) and ``machine`` (who it
+is, and all of it in one place). Everything that is read from files takes a
 ``root``, so that the files of another machine can be looked at.
 
 The system is changed only through ``settings``, and only where somebody asked for it: each change

@@ -159,6 +159,14 @@ class TestAcrossCpus:
         assert {item.cpus for item in found} == {(3, 5), (3, 8)}
         assert "CPU 3 was compared with each other one" in notes[0]
 
+    def test_a_busy_machine_is_not_asked_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(clock_survey, "_ALL_PAIRS_S", 0.05)
+        monkeypatch.setattr(clock_survey, "compare_cpus", lambda *named: time.sleep(0.1))
+        found, notes = clock_survey.across_cpus([0, 1, 2])
+        assert found == []
+        assert notes[0] == "1 of 3 pairs of CPUs were compared; more took too long"
+        assert "had no time for each other" in notes[1]
+
     @pytest.mark.skipif(len(allowed_cpus()) < 2, reason="this process may use one CPU only")
     def test_readings_that_are_waited_for_do_not_go_back_where_the_kernel_trusts_them(self) -> None:
         if not clock.calibrate().trusted:
