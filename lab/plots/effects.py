@@ -139,7 +139,7 @@ def _drawn(run: Result, case: str | None, size: tuple[float, float], title: str 
     spare = max(_LINES_LEAST - places, 0) / 2
     letters = min(sheet.letters("name"), 0.55 * sheet.top / (places + 2))
     widest = max(_name_width(item, letters) for item in found)
-    left = min(widest, sheet.width * 0.34)
+    left = min(widest, sheet.width * 0.4)
     # the title names a rival that all others stand beside; where room is short that is enough
     is_named = widest <= left or len({item.rival for item in found}) > 1
     words = _words(found, letters * 0.9, sheet.width * (0.32 if sheet.scale > 0.9 else 0.3))

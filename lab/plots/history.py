@@ -21,6 +21,7 @@ from engines.errors import FileError
 from lab.measure.between import verbs_of
 from lab.measure.history import Group, History, Point, Series, Step, when
 from lab.measure.words import share_text, times_text
+from lab.metrics import metric_named
 from lab.plots.labels import Box, Placement, shortened, spread, text_size
 from lab.plots.picture import Picture, shown
 from lab.plots.sheet import FULL, Sheet, own_settings, to_png, to_svg
@@ -30,7 +31,6 @@ from lab.units import amount, quantity
 _LINES_MOST = 6
 _FILLED = 0.74  # of a strip's height: the rest keeps strips apart
 _LEAST = math.log(1.02)  # half a strip's height is at least this, or noise would fill it
-_Y_NAMES = {"per_second": "commands a second", "ns": "time"}
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,7 @@ def _laid_out(sheet: Sheet, group: Group, lines: list[_Line], names: list[str]) 
     axes = sheet.plot(
         *(left, sheet.room_for(names) + 16 * sheet.scale, (-0.6, last + 0.6), (0, len(lines))),
         "results by commit, the oldest first",
-        (_Y_NAMES.get(unit, lines[0].series.metric.replace("_", " ")), ""),
+        ("time" if unit == "ns" else metric_named(lines[0].series.metric).caption, ""),
     )
     axes.set_yticks(list(ticks), list(ticks.values()))
     for row in range(1, len(lines)):

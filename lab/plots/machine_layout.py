@@ -38,6 +38,9 @@ Columns = Mapping[str, int]
 """How wide a row is at most in each kind of box: so many of its widest part."""
 _UNFOLDED_MOST = 160  # CPUs; more are never legible one by one
 
+Row = Sequence[tuple[Part, float, float]]
+"""Parts that stand side by side, each with how wide and how high it is at least."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -213,24 +216,27 @@ def _placed(
     yield Placed(part, box, tuple(bars), under)
     rows = _rows(part, columns)
     y -= _between(texts, rows[:1])
-    for row in rows:
+    stretch = 1.0
+    for index, row in enumerate(rows):
         high = max(size[2] for size in row)
         if len(rows) == 1 and row[0][0].kind != "pu":
             high = max(high, y - (box.bottom + pad))
-        yield from _row(row, columns, (inner_left, y, inner_width, high))
+        if not (index and _is_rest(row, rows[index - 1])):
+            stretch = _stretch(row, inner_width)
+        x = inner_left
+        for child, wide, _ in row:
+            yield from _placed(child, columns, (x, y, wide * stretch, high))
+            x += wide * stretch + GAP
         y -= high + GAP
 
 
-def _row(
-    row: Sequence[tuple[Part, float, float]],
-    columns: Columns,
-    room: tuple[float, float, float, float],
-) -> Iterator[Placed]:
-    """Yield the parts of a row, which share what is left of its width."""
-    left, top, width, height = room
+def _stretch(row: Row, width: float) -> float:
+    """Return by how much the parts of a row widen to fill it."""
     needed = sum(wide for _, wide, _ in row)
-    spare = max(width - needed - GAP * (len(row) - 1), 0.0)
-    for child, wide, _ in row:
-        wide += spare * wide / needed
-        yield from _placed(child, columns, (left, top, wide, height))
-        left += wide + GAP
+    return max((width - GAP * (len(row) - 1)) / needed, 1.0)
+
+
+def _is_rest(row: Row, above: Row) -> bool:
+    """Say whether a row holds what is left of the one above: fewer of the same size."""
+    sizes = {round(wide, 1) for _, wide, _ in (*row, *above)}
+    return len(row) < len(above) and (max(sizes) - min(sizes)) < GAP
