@@ -332,15 +332,18 @@ class TestLatency:
         assert all(0.1 < item["value"] < 10_000 for item in found["readings"])
 
     @pytest.mark.parametrize(
-        ("ours", "theirs", "fails"),
+        ("ours", "theirs", "cpu_share", "fails"),
         [
-            ([1.1, 1.1], [1.0, 1.2], False),
-            ([1.1, 1.1], [1.1, 2.9], False),  # something else ran beside it once
-            ([1.3, 1.3], [1.0, 1.1], True),
-            ([0.8, 0.8], [1.0, 1.1], True),
+            ([1.1, 1.1], [1.0, 1.2], 1.0, False),
+            ([1.1, 1.1], [1.1, 2.9], 1.0, False),  # something else ran beside it once
+            ([1.3, 1.3], [1.0, 1.1], 1.0, True),
+            ([0.8, 0.8], [1.0, 1.1], 0.98, True),
+            ([0.8, 0.8], [3.0, 3.1], 0.3, False),  # the machine was busy all the time
         ],
     )
-    def test_too_far_from_lat_mem_rd_is_a_failure(self, bench, monkeypatch, ours, theirs, fails):
+    def test_too_far_from_lat_mem_rd_is_a_failure(
+        self, bench, monkeypatch, ours, theirs, cpu_share, fails
+    ):
         monkeypatch.setattr(latency_asked, "found_lat_mem_rd", lambda: "/bin/true")
         monkeypatch.setattr(latency_asked, "built", lambda _: (None, ""))
         asked = latency_asked.Asked(bench, 1, 1, independent=True)
@@ -349,13 +352,15 @@ class TestLatency:
             for value in values:
                 reading = {"case": "16 KiB", "at": 2.0**14, "metric": "load_latency", "unit": "ns"}
                 reading |= {"value": value, "samples": 1, "turns": {"turn": [1], "value": [value]}}
-                outcome = {"readings": [reading], "digests": [right]}
+                outcome = {"readings": [reading], "digests": [right], "cpu_share": cpu_share}
                 bench.runs.append(Run(rival, 0, outcome))
         random = dict(bench.runs[0].outcome["readings"][0])
         bench.runs.append(Run(latency_asked.RANDOM, 0, {"readings": [random], "digests": [right]}))
         asked.say_what_was_found()
         assert bool(bench.failures) == fails
-        assert "16 KiB" in bench.notes[-1] and "lat_mem_rd differs by" in bench.finding
+        assert "lat_mem_rd differs by" in bench.finding
+        assert any("16 KiB" in note and "lat_mem_rd" in note for note in bench.notes)
+        assert ("quiet machine" in bench.notes[-1]) == (cpu_share < 0.9)
 
     def test_without_programs_a_line_each_says_how_to_get_them(self, bench, monkeypatch):
         monkeypatch.setattr(latency_asked, "found_lat_mem_rd", lambda: None)
