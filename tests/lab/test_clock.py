@@ -111,8 +111,19 @@ class TestSources:
         if "clock_gettime coarse" not in SOURCES:
             pytest.skip("this system has no coarse clock")
         step_ns = clock.smallest_step(SOURCES["clock_gettime coarse"].durations())
-        # Linux moves it 100 to 1,000 times a second.
-        assert 900_000 < step_ns < 11_000_000
+        # Linux moves it 100 to 1,000 times a second; a test that hardly ran meets several at once.
+        assert 900_000 < step_ns < 200_000_000
+        told_ns = 1e9 * time.clock_getres(6)
+        assert step_ns / told_ns == pytest.approx(round(step_ns / told_ns), abs=0.1)
+
+    def test_where_no_jump_was_met_the_kernel_says_the_step(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if "clock_gettime coarse" not in SOURCES:
+            pytest.skip("this system has no coarse clock")
+        monkeypatch.setattr(time_sources, "_JUMPS_NS", 0)
+        found = SOURCES["clock_gettime coarse"].durations().tolist()
+        assert found == [round(1e9 * time.clock_getres(6))]
 
     @pytest.mark.skipif(not HAS_CYCLE_COUNTER, reason="this processor is no x86")
     def test_without_a_cycle_counter_the_kernels_clocks_are_left(
