@@ -1,6 +1,7 @@
 """What the machine is, and what stands in the way of measuring on it.
 
-``topology`` (packages, cores, caches, memory nodes), ``affinity`` (pinning), ``memory`` (buffers
+``topology`` (how it is built, as ``cores``, ``caches``, ``nodes``, ``tiers`` and ``cpu_kinds``
+read it, and by ``allowance`` what of it may be used), ``affinity`` (pinning), ``memory`` (buffers
 whose backing, page size and memory node are chosen, and looked at page by page), ``chase`` (what a
 load from memory takes), ``walks``, ``stream`` and ``faults`` (what goes through memory, moves bytes
 and meets pages for the first time), ``clock`` (ticks to nanoseconds), ``time_sources`` and
