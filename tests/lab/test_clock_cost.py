@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engines.errors import MeasurementError
@@ -28,6 +29,7 @@ from lab.measure.process import Task
 from lab.measure.runner import run_experiment
 from lab.measure.talk import Talk
 from lab.measure.tally import Run
+from lab.plots.timed import in_words, timed
 
 NAMES = [source.name for source in time_sources()]
 COMPILED = [source.name for source in time_sources() if source.after_work is not None]
@@ -291,6 +293,32 @@ class TestAgreement:
         bench = self.bench([10.0], [10.0])
         del bench.runs[2:]
         assert agreement(bench) == []
+
+
+class TestFigureOfTimedCommands:
+    """The same commands by three clocks: two passes of which one was disturbed."""
+
+    def times(self) -> dict[str, np.ndarray]:
+        quiet = np.tile([20.0, 30.0, 30.0, 40.0, 180.0], 40)
+        return {
+            "rdtsc": np.array([quiet, quiet + 500]),
+            "clock_gettime": np.array([quiet + 20, quiet + 500]),
+            "perf_counter_ns": np.array([quiet + 3_000, quiet + 9_000]),
+        }
+
+    def test_the_title_has_the_quietest_pass_of_each(self) -> None:
+        words = in_words(self.times(), 55.0)
+        assert "takes 55 ns; with a clock around it 60 ns by rdtsc, 80 ns by" in words
+        assert "perf_counter_ns: half within" in words
+
+    def test_it_is_drawn_with_a_strip_a_clock_and_where_it_was_measured(self) -> None:
+        figure = timed(self.times(), 55.0, "price_ladder · AMD EPYC, 2 CPUs")
+        told = [text.get_text().replace("\u00a0", " ") for text in figure.texts]
+        assert {"rdtsc", "clock_gettime", "perf_counter_ns"} <= set(told)
+        assert "price_ladder · AMD EPYC, 2 CPUs" in told
+        assert "no clock: 55 ns on average" in told
+        heights = [bar.get_height() for bar in figure.axes[0].patches if bar.get_height() > 0]
+        assert len(heights) >= 3 * 4
 
 
 class TestExperiment:
