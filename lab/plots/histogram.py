@@ -22,7 +22,8 @@ from lab.plots.styles import lighter
 from lab.units import duration, share
 
 STEPS_A_DECADE = 10
-_NAMED_BESIDE = 4  # lines
+_NAMED_BESIDE = 4  # lines; of more, the names are listed above all of them
+_LIST_COLUMNS = 2
 _LOWEST_SHARE = -7.0  # of ten million commands one; fewer are never worth a decade of the sheet
 
 
@@ -76,6 +77,8 @@ def _drawn(
     bottom = max(math.floor(bottom), _LOWEST_SHARE)
     levels = list(range(int(bottom), 1))
     top = 0.3 + 0.05 * len(levels) * len(lines) * (1.35 - sheet.scale)  # room for the names
+    if len(lines) > _NAMED_BESIDE:
+        top = _with_room_for_list(sheet, len(lines), bottom)
     axes = sheet.plot(
         sheet.room_for([share(10.0**level) for level in levels], "tick", False) + 32 * sheet.scale,
         20 * sheet.scale,
@@ -86,13 +89,22 @@ def _drawn(
     )
     decades = range(math.ceil(left), math.floor(right) + 1)
     axes.set_xticks(list(decades), [duration(10.0**decade) for decade in decades])
-    shown = levels[:: -2 if len(levels) > 5 and sheet.scale < 0.9 else -1]
+    step = math.ceil(1.5 * sheet.letters("tick") * (top - bottom) / sheet.room_high)
+    shown = levels[::-step]
     axes.set_yticks(shown, [share(10.0**level) for level in shown])
     sheet.grid(axes, "y")
     for line, (x, y) in zip(lines, outlines, strict=True):
         _draw_outline(axes, sheet, line, x, np.maximum(y, bottom))
     _label(axes, sheet, lines, outlines, bottom)
     return sheet.figure
+
+
+def _with_room_for_list(sheet: Sheet, lines: int, bottom: float) -> float:
+    """Return where the axis of shares ends so that a list of lines stands above all of them."""
+    rows = math.ceil(lines / _LIST_COLUMNS)
+    high = sheet.top - 3.8 * sheet.letters("tick") - 12 * sheet.scale
+    part = 1.3 * (rows + 0.4) * sheet.letters_of_list(rows) / high
+    return bottom - bottom / (1.0 - part)
 
 
 def _outline(line: reading.Line, step_ns: float, highest: float) -> tuple[np.ndarray, np.ndarray]:
@@ -151,7 +163,7 @@ def _label(
 ) -> None:
     """Mark each median and write name and median beside it, where there is room.
 
-    Those of many rivals, whose medians often lie together, are listed where the tails leave room.
+    Those of many rivals, whose medians often lie together, are listed above them.
     """
     area = Box(sheet.area.left + 2, sheet.area.bottom + 2, sheet.width - 3, sheet.area.top + 8)
     ink = [sheet.line(x, np.maximum(y, bottom)) for x, y in outlines if len(x)]
@@ -179,17 +191,19 @@ def _list_names(
     ranked = sorted(found, key=lambda item: (bool(item[0].mark), item[1][0]))
     rows = [
         (
-            _with_median(line, point),
+            _words_of(sheet, line, point),
             lighter(line.style.colour, 0.25 * bool(line.mark)),
             line.style.dash,
         )
         for line, point in ranked
     ]
-    sheet.list_lines(rows, ink)
+    sheet.list_lines(rows, ink, _LIST_COLUMNS)
 
 
-def _with_median(line: reading.Line, point: tuple[float, float]) -> str:
-    return f"{line.name}, half within {duration(10 ** point[0])}"
+def _words_of(sheet: Sheet, line: reading.Line, point: tuple[float, float]) -> str:
+    """Return a line's name, and where there is room its median."""
+    small = bool(line.mark) or sheet.scale < 0.9
+    return line.name if small else f"{line.name}, half within {duration(10 ** point[0])}"
 
 
 def _draw_median(axes: Axes, sheet: Sheet, line: reading.Line, x: float, y: float) -> None:
@@ -207,9 +221,7 @@ def _draw_median(axes: Axes, sheet: Sheet, line: reading.Line, x: float, y: floa
 def _write_name(
     sheet: Sheet, free: Placement, line: reading.Line, point: tuple[float, float]
 ) -> None:
-    small = bool(line.mark) or sheet.scale < 0.9
-    text = line.name if small else _with_median(line, point)
-    size = sheet.letters("value")
+    text, size = _words_of(sheet, line, point), sheet.letters("value")
     extent = text_size(text, size, bold=not line.mark)
     place = free.choose(around(sheet.at(*point), extent, 5 * sheet.scale), must=True)
     assert place is not None

@@ -7,6 +7,7 @@ settings reaches it.
 from __future__ import annotations
 
 import io
+import math
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -200,6 +201,7 @@ class Sheet:
         self,
         lines: Sequence[tuple[str, str, str | tuple[int, tuple[float, ...]]]],
         ink: Sequence[np.ndarray],
+        columns: int = 1,
     ) -> None:
         """Write lines' names where the axes are empty, each behind a piece of it.
 
@@ -209,19 +211,33 @@ class Sheet:
             Names, colours and dashes, the first on top.
         ink
             The drawn lines in points, as ``line`` returns them: the list stands where they are not.
+        columns
+            Of several, the list goes under the upper edge, where it is kept free.
         """
-        letters = min(self.letters("value"), 0.5 * self.room_high / (1.3 * max(len(lines), 1)))
+        rows = math.ceil(len(lines) / columns)
+        letters = self.letters_of_list(rows)
         piece, gap = 26 * self.scale, 5 * self.scale
-        wide = max(text_size(name, letters, True)[0] for name, _, _ in lines) + piece + gap
-        place = self._emptiest(wide, 1.3 * letters * len(lines), ink)
-        left = place.left + piece + gap
+        wide = max(text_size(name, letters, True)[0] for name, _, _ in lines) + piece + 2 * gap
+        if columns * wide > self.area.right - self.area.left:
+            letters *= max((self.area.right - self.area.left) / (columns * wide), 0.7)
+            wide = (self.area.right - self.area.left) / columns
+        top, left = self.area.top, self.area.left + gap
+        if columns == 1:
+            place = self._emptiest(wide, 1.3 * letters * len(lines), ink)
+            top, left = place.top, place.left
         for index, (name, colour, dash) in enumerate(lines):
-            y = place.top - (index + 0.5) * 1.3 * letters
-            self.write(left, y, name, letters, colour, bold=True, side="left", over_grid=True)
-            x = [(left - gap - part) / self.width for part in (piece, 0.0)]
-            stroke = Line2D(x, [y / self.height] * 2, color=colour, linestyle=dash)
-            stroke.set_linewidth(2.0 * self.scale)
+            column, row = divmod(index, rows)
+            start, y = left + column * wide, top - (row + 0.5) * 1.3 * letters
+            self.write(start + piece + gap, y, name, letters, colour, bold=True, side="left")
+            stroke = Line2D(
+                [start / self.width, (start + piece) / self.width], [y / self.height] * 2
+            )
+            stroke.set(color=colour, linestyle=dash, linewidth=2.0 * self.scale)
             self.figure.add_artist(stroke)
+
+    def letters_of_list(self, rows: int) -> float:
+        """Return the size of the letters of a list of lines."""
+        return min(self.letters("value"), 0.07 * self.top, 0.4 * self.top / (1.3 * max(rows, 1)))
 
     def _emptiest(self, wide: float, high: float, ink: Sequence[np.ndarray]) -> Box:
         """Return the emptiest place of a size in the axes, the upper right one of equals."""
