@@ -84,6 +84,8 @@ class Asked:
         self._sizes = sizes_of(2**12, allowed_bytes(bench, largest, each), steps)
         self.main_case = bytes_text(self._sizes[-1])
         bench.facts["caches"] = self._machine.cache_rows()
+        if not self._machine.caches:
+            bench.note("The kernel shows no caches here, so none is named; mount /sys to see them.")
 
     def tasks(self, seed: int, seconds: float) -> Mapping[str, Task]:
         """Return who is measured: one process goes through all orders, another is lat_mem_rd."""
@@ -135,7 +137,14 @@ class Asked:
     def _leave_out_what_was_not_huge(self) -> None:
         """Note what part was in huge pages; numbers of small pages are not told as theirs."""
         parts = [run.outcome["huge"][HUGE] for run in self._bench.runs if "huge" in run.outcome]
-        least = min(parts, default=0.0)
+        least = min((part for part in parts if part is not None), default=0.0)
+        if None in parts:
+            self._bench.note(
+                "Huge pages: which pages are huge cannot be seen here (/proc/self/smaps is "
+                "hidden), so they are left out; mount /proc."
+            )
+            self._bench.runs = [run for run in self._bench.runs if run.rival != HUGE]
+            return
         if least >= _HUGE_LEAST:
             part = "all" if least == 1 else share(least)
             self._bench.note(f"Huge pages: {part} of the memory asked for so was in 2 MiB pages.")
@@ -232,8 +241,11 @@ def steps_in_words(found: Mapping[int, float], machine: Topology) -> list[str]:
         Its caches. Of each a size tells that is at most half of it and four times the one below:
         a cache is shared, and a guest may have far less of the last than the kernel shows.
     """
+    caches = _data_caches(machine)
+    if not caches:
+        return [f"{duration(found[at])} through {bytes_text(at)}" for at in _spread(sorted(found))]
     words, below = [], 0
-    for level, nbytes in sorted(_data_caches(machine).items()):
+    for level, nbytes in sorted(caches.items()):
         within = [at for at in found if below < at <= min(nbytes // 2, 4 * below or nbytes)]
         if within:
             at = max(within)
@@ -241,9 +253,13 @@ def steps_in_words(found: Mapping[int, float], machine: Topology) -> list[str]:
         below = nbytes
     largest = max(found)
     if largest > below:
-        where = "memory" if below else "the most"
-        words.append(f"{duration(found[largest])} from {where} ({bytes_text(largest)})")
+        words.append(f"{duration(found[largest])} from memory ({bytes_text(largest)})")
     return words or [f"{duration(found[largest])} ({bytes_text(largest)})"]
+
+
+def _spread(sizes: Sequence[int]) -> list[int]:
+    """Return the least, a middle and the largest size."""
+    return sorted({sizes[0], sizes[len(sizes) // 2], sizes[-1]})
 
 
 def less_cache_than_shown(found: Mapping[int, float], cache_bytes: int) -> str:

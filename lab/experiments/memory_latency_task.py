@@ -100,7 +100,7 @@ def loads(
     dict
         ``readings``: a load's time by rival and size; ``digests``: which sizes were gone through
         as their cycles say, after each turn; ``huge``: by rival, what part of its memory lay in
-        huge pages.
+        huge pages, None where that cannot be seen.
     """
     say("warming")
     with ExitStack() as buffers:
@@ -118,20 +118,22 @@ def loads(
 
 def _cycles(
     buffers: ExitStack, order: str, pages: str, sizes: Sequence[int], seed: int
-) -> tuple[list[Cycle], float]:
-    """Return a cycle for each size, and what part of the memory is in huge pages."""
+) -> tuple[list[Cycle], float | None]:
+    """Return a cycle for each size, and what part of the memory is in huge pages, if to be seen."""
     if order == LIKE_LMBENCH:
-        return _cycles_like_lmbench(buffers, pages, sizes, seed), 0.0
+        return _cycles_like_lmbench(buffers, pages, sizes, seed), None
     found, huge_bytes, all_bytes = [], 0, 0
+    are_seen = True
     # A line's words hold cycles of eight sizes, so the memory is hardly larger than the largest.
     for first in range(0, len(sizes), WORDS):
         together = sorted(sizes, reverse=True)[first : first + WORDS]
         memory, huge = _memory(buffers, together[0], pages)
-        huge_bytes, all_bytes = huge_bytes + huge, all_bytes + memory.nbytes
+        are_seen &= huge is not None
+        huge_bytes, all_bytes = huge_bytes + (huge or 0), all_bytes + memory.nbytes
         for word, nbytes in enumerate(together):
             lines = ORDERS[order](nbytes // LINE_BYTES, seed + word)
             found.append(_cycle(nbytes, memory, lines, word))
-    return found[::-1], huge_bytes / all_bytes
+    return found[::-1], huge_bytes / all_bytes if are_seen else None
 
 
 def _cycles_like_lmbench(
@@ -156,15 +158,19 @@ def is_power_of_two(number: int) -> bool:
     return number & (number - 1) == 0
 
 
-def _memory(buffers: ExitStack, nbytes: int, pages: str) -> tuple[np.ndarray, int]:
-    """Return memory that begins where a huge page may, and how much of it lies in huge ones."""
+def _memory(buffers: ExitStack, nbytes: int, pages: str) -> tuple[np.ndarray, int | None]:
+    """Return memory that begins where a huge page may, and how much of it lies in huge ones.
+
+    The latter is None where the kernel does not tell.
+    """
     whole = -(-nbytes // _HUGE_BYTES) * _HUGE_BYTES
     wanted = Wanted(whole + _HUGE_BYTES, pages=pages, prefault="touch")
     buffer = buffers.enter_context(allocate(wanted))
     first = -buffer.address % _HUGE_BYTES
     sizes = buffer.found().page_sizes
     huge = sum(count for size, count in sizes.items() if size >= _HUGE_BYTES)
-    return buffer.array[first : first + whole].view(np.int64), min(huge, whole)
+    memory = buffer.array[first : first + whole].view(np.int64)
+    return memory, min(huge, whole) if sizes else None
 
 
 def _cycle(nbytes: int, memory: np.ndarray, order: np.ndarray, word: int) -> Cycle:

@@ -10,7 +10,7 @@ from lab.experiments.memory_sizes import allowed_bytes
 from lab.experiments.numa_matrix_task import BANDWIDTH, LATENCY, case_of, digest_of, rival_of
 from lab.hardware.affinity import allowed_cpus
 from lab.hardware.placement import cpus_of, free_bytes, nodes_with_memory, usable_nodes
-from lab.hardware.sysfs import format_list
+from lab.hardware.sysfs import Tree, format_list
 from lab.hardware.topology import read
 from lab.measure.bench import Bench
 from lab.measure.process import Task
@@ -19,6 +19,7 @@ from lab.measure.tally import measurements_of
 from lab.units import bytes_text, duration, quantity, share
 
 _READERS_MOST = 16  # of a node: more rarely read more
+_NODES = "/sys/devices/system/node"
 _LEAST_BYTES = 2**18
 _SPARE = 1 + 7 / 3  # what is chased through, and what is read
 
@@ -42,7 +43,7 @@ class Nodes:
     def of_this_machine(cls, bench: Bench) -> Nodes:
         """Return what this process may use, and note what it may not."""
         machine, allowed = read(), set(allowed_cpus())
-        memory = usable_nodes()
+        memory = usable_nodes() or (0,)
         owned = {node: cpus_of(node) for node in nodes_with_memory()}
         if not any(owned.values()):  # the kernel shows no nodes
             owned = {memory[0]: frozenset(allowed)}
@@ -111,13 +112,22 @@ class Nodes:
 def say_what_was_found(bench: Bench, nodes: Nodes) -> None:
     """Say what is near and what is far, and what one node cannot tell."""
     parts = [part for run in bench.runs for part in run.outcome.get("huge", {}).values()]
-    least = min(parts, default=0.0)
-    pages = f"huge pages ({share(least)} of the memory at least)" if least else "small pages"
+    if not parts or None in parts:
+        pages = "pages of a size that cannot be seen here"
+    elif least := min(parts):
+        pages = f"huge pages ({share(least)} of the memory at least)"
+    else:
+        pages = "small pages"
     bench.note(
         f"Loads went through {pages}. Every page lay on its node when the clock started, each turn."
     )
     found = {(item.case, item.metric): item for item in measurements_of(bench.runs, bench.expected)}
-    if len(nodes.memory) == 1:
+    if not Tree().numbered(_NODES, "node"):
+        bench.note(
+            "The kernel shows no memory nodes here and one is assumed, so what is remote cannot be "
+            "told; mount /sys to see them."
+        )
+    elif len(nodes.memory) == 1:
         bench.note(
             "This machine has one memory node that may be used, so nothing is remote; the matrix "
             "needs a second one (a machine with two sockets, or a guest with several nodes)."

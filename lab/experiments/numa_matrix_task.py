@@ -78,7 +78,7 @@ def distances(
     dict
         ``readings``: a load's time and bytes a second by pair; ``digests``: how many pages lay on
         another node than they should, and how many cycles were not followed right; ``huge``: by
-        node, what part of the memory lay in huge pages.
+        node, what part of the memory lay in huge pages, None where that cannot be seen.
     """
     say("warming")
     most = max(len(own) for own in cpus.values())
@@ -136,8 +136,11 @@ def _pair(memory: Memory, cpus: Sequence[int]) -> tuple[list[dict[str, Any]], bo
     return [load, rate], cycle.is_right and all(one.is_right for one in found)
 
 
-def _huge_part(buffer: Buffer) -> float:
+def _huge_part(buffer: Buffer) -> float | None:
+    """Return what part of a buffer is in huge pages, None where that cannot be seen."""
     sizes = buffer.found().page_sizes
+    if not sizes:
+        return None
     return sum(count for size, count in sizes.items() if size >= 2**21) / buffer.span_bytes
 
 

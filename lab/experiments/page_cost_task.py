@@ -141,7 +141,7 @@ def _populate(region: Region) -> Pages:
     spent_ns = time.perf_counter_ns() - start_ns
     faults = _faults() - faults
     memory = np.frombuffer(made[0], np.uint8)
-    if _huge_part(memory) > _HUGE_LEAST:
+    if (_huge_part(memory) or 0.0) > _HUGE_LEAST:
         raise NotHere(
             "huge pages come unasked here, so this is as huge page, populate; "
             "set /sys/kernel/mm/transparent_hugepage/enabled to madvise"
@@ -184,6 +184,11 @@ def _huge_populate(region: Region) -> Pages:
 def _require_huge(memory: np.ndarray) -> None:
     """Refuse what is called huge and is not."""
     part = _huge_part(memory)
+    if part is None:
+        raise NotHere(
+            "which pages are huge cannot be seen here (/proc/self/smaps is hidden); "
+            "mount /proc to have them told apart"
+        )
     if part < _HUGE_LEAST:
         raise NotHere(
             f"{part:.0%} of the memory came in huge pages; "
@@ -191,9 +196,11 @@ def _require_huge(memory: np.ndarray) -> None:
         )
 
 
-def _huge_part(memory: np.ndarray) -> float:
-    """Return what part of some memory is in huge pages."""
+def _huge_part(memory: np.ndarray) -> float | None:
+    """Return what part of some memory is in huge pages, None where that cannot be seen."""
     sizes = found_of(memory).page_sizes
+    if not sizes:
+        return None
     return sum(count for size, count in sizes.items() if size >= HUGE_BYTES) / memory.nbytes
 
 

@@ -19,7 +19,7 @@ from numba import njit
 
 from engines.errors import InputError
 from lab.experiments import memory_latency_asked as latency_asked
-from lab.experiments import memory_sizes, numa_matrix_task
+from lab.experiments import memory_sizes, numa_matrix_task, page_cost_task
 from lab.experiments.independent import built
 from lab.experiments.independent_task import stays
 from lab.experiments.memory_bandwidth_asked import cores_first, counts_up_to
@@ -240,6 +240,15 @@ class TestFirstTouches:
             assert len(pages.ticks) in (0, 1, region.pages)
         assert list(tmp_path.iterdir()) == [], "nothing is left behind"
 
+    def test_what_is_huge_is_not_guessed(self, tmp_path, monkeypatch):
+        def hidden(memory):
+            return replace(found_of(memory), page_sizes={})
+
+        found_of = page_cost_task.found_of
+        monkeypatch.setattr(page_cost_task, "found_of", hidden)
+        with pytest.raises(NotHere, match="cannot be seen"):
+            WAYS["huge page"](Region(2**21, 1, str(tmp_path)))
+
     def test_who_stops_the_processor(self, tmp_path):
         region = Region(2**21, calibrate().code, str(tmp_path))
         assert WAYS["first touch"](region).faults >= region.pages
@@ -390,9 +399,12 @@ class TestLatency:
             "28 ns from memory (256 MiB)",
         ]
 
-    def test_where_no_caches_are_shown_the_most_is_told(self):
-        assert latency_asked.steps_in_words({2**12: 1.0, 2**20: 9.0}, machine_with()) == [
-            "9 ns from the most (1 MiB)"
+    def test_where_no_caches_are_shown_sizes_are_told(self):
+        found = {2**12: 1.0, 2**16: 4.0, 2**20: 9.0}
+        assert latency_asked.steps_in_words(found, machine_with()) == [
+            "1 ns through 4 KiB",
+            "4 ns through 64 KiB",
+            "9 ns through 1 MiB",
         ]
 
     def test_a_cache_that_is_shown_and_not_felt_is_named(self):
