@@ -3,7 +3,8 @@
 Loads that wait for each other, through ever more memory: as long as it fits a cache a load costs
 what that cache costs, and the curve is a staircase. The order of the lines decides how much of it
 is for looking up pages: at random through 4 KiB pages, at random through huge ones, and page by
-page, where 64 loads share a look-up.
+page, where 64 loads share a look-up and a machine that fetches neighbours of a line on its own has
+something to guess.
 
 Beside it a C++ program with random cycles of its own, where there is a compiler, and lmbench's
 lat_mem_rd, where that is installed: with ``-t`` and a stride of a line each of its loads is of

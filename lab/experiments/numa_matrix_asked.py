@@ -115,7 +115,8 @@ def say_what_was_found(bench: Bench, nodes: Nodes) -> None:
     if not parts or None in parts:
         pages = "pages of a size that cannot be seen here"
     elif least := min(parts):
-        pages = f"huge pages ({share(least)} of the memory at least)"
+        part = "all" if least >= 1 else share(least)
+        pages = f"huge pages ({part} of the memory)"
     else:
         pages = "small pages"
     bench.note(
