@@ -222,11 +222,15 @@ def _make(ledger: Ledger) -> Ledger:
     """Make the changes, read them back, and write down what the kernel made of them."""
     tree, changes = Tree(ledger.root), []
     for change in ledger.changes:
-        now = value_of(tree, change.file)
-        if now is not None and not is_same(change.file, now, change.wanted):
-            _write(tree, change.file, change.wanted, now)
+        now = was = value_of(tree, change.file)
+        if was is not None and not is_same(change.file, was, change.wanted):
+            _write(tree, change.file, change.wanted, was)
             now = value_of(tree, change.file)
         if ledger.exact and (now is None or not is_same(change.file, now, change.wanted)):
+            # A pool of huge pages that came to a part of what was asked for, for one: later on
+            # nothing would show that it is this process's doing and not somebody else's.
+            if was is not None and now is not None and not is_same(change.file, now, was):
+                _write(tree, change.file, was, now)
             raise SettingRefused(
                 f"{change.file} took {change.wanted} and says {now}: the kernel did not do it; "
                 "choose a value that it can do"

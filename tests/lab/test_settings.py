@@ -266,6 +266,21 @@ class TestRefused:
         assert values(tree)[0] == "3"
         assert files() == []
 
+    def test_a_part_of_what_was_asked_for_is_given_back_too(
+        self, tree: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The kernel makes 5 huge pages where 7 were wanted, as it does where memory is scarce."""
+        write = settings._write
+
+        def write_at_most_5(tree, file: str, value: str, now: str) -> None:
+            write(tree, file, str(min(int(value), 5)), now)
+
+        monkeypatch.setattr(settings, "_write", write_at_most_5)
+        with pytest.raises(SettingRefused, match="took 7 and says 5: the kernel did not do it"):
+            keep({HUGE: 7}, root=tree)
+        assert values(tree)[0] == "3"
+        assert files() == []
+
     def test_less_is_taken_where_that_was_said(self, tree: Path) -> None:
         void = tree / "proc/sys/vm/void"
         void.symlink_to("/dev/null")
