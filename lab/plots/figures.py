@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -101,7 +102,7 @@ def drawn(
     title
         What stands on top; the finding when None.
     """
-    own = {"case": case} if KINDS[kind].of_case else {}
+    own: dict[str, Any] = dict(case=case) if KINDS[kind].of_case else {}
     if KINDS[kind].has_end:
-        own["highest"] = highest  # type: ignore[assignment]
+        own |= dict(highest=highest)
     return KINDS[kind].draw(results, size=size, title=title, **own)
