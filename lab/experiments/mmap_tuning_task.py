@@ -63,6 +63,15 @@ class Lived:
     pages: str = ""
     syncs: int = 0
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is said about it."""
+        return {
+            "differences": sorted(self.differences),
+            "pages": self.pages,
+            "syncs": self.syncs,
+            "turns": len(self.set_up_ns),
+        }
+
     def readings(self, rival: str, commands: Mapping[str, int]) -> list[dict[str, Any]]:
         """Return the readings of a process; its values are those of its median turns."""
         found: list[dict[str, Any]] = []
@@ -112,6 +121,15 @@ class Tenancy:
     ticks: np.ndarray
     ns_per_tick: float
     sync_s: float
+
+    def prepare(self, say: Talk, seconds: float) -> dict[str, Any]:
+        """Have the engine's kernels there, and make passes that nobody counts."""
+        commands, start_s = self.passes.commands, time.perf_counter()
+        self.passes.fresh_engine().submit(commands[:1], self.passes.events, None)
+        compile_s = time.perf_counter() - start_s
+        say("warming")
+        warmed = self.passes.warm(warm_seconds(seconds / 4), self.ticks[: len(commands)])
+        return {"compile_s": compile_s, **warmed}
 
     def live(self, turn: int, words: Mapping[str, Any], synced: bool, lived: Lived) -> str:
         """Make a buffer, fill a book in it, keep it at its size; return the digest of the work."""
@@ -248,11 +266,7 @@ def live(
     """
     say("compiling")
     tenancy = _tenancy(preload, commands, engine, room, events, ns_per_tick, cycles_trusted, sync_s)
-    start_s = time.perf_counter()
-    tenancy.passes.fresh_engine().submit(commands[:1].copy(), tenancy.passes.events, None)
-    compile_s = time.perf_counter() - start_s
-    say("warming")
-    warmed = tenancy.passes.warm(warm_seconds(seconds / 4), tenancy.ticks[: len(commands)])
+    preparation = tenancy.prepare(say, seconds)
     say("measuring")
     found = {name: Lived() for name in memories}
     order, digests = random.Random(seed), []
@@ -264,16 +278,8 @@ def live(
     return {
         "readings": [one for name in memories for one in found[name].readings(name, sizes)],
         "digests": digests,
-        "lived": {
-            name: {
-                "differences": sorted(lived.differences),
-                "pages": lived.pages,
-                "syncs": lived.syncs,
-                "turns": len(lived.set_up_ns),
-            }
-            for name, lived in found.items()
-        },
-        "preparation": {"compile_s": compile_s, **warmed},
+        "lived": {name: lived.as_dict() for name, lived in found.items()},
+        "preparation": preparation,
     }
 
 
