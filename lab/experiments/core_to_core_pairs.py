@@ -59,9 +59,12 @@ def say_where(bench: Bench, pairs: Sequence[Pair]) -> None:
     bench.facts["cpu_pairs"] = relations
     counts = {words: list(relations.values()).count(words) for words in relations.values()}
     shown = ", ".join(f"{words} ({count})" for words, count in counts.items())
+    pairs_of = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
+    if topology.notes:
+        bench.note(f"What CPUs share is not all told: {'; '.join(topology.notes)}.")
     bench.note(
-        f"As the kernel shows the {len(pairs)} pairs: {shown}. In a virtual machine the host "
-        "writes that; the numbers are measured."
+        f"As the kernel shows the {pairs_of}: {shown}. In a virtual machine the host writes that; "
+        "the numbers are measured."
     )
     bench.note(
         "One way is half a round trip. Both threads are in one process, pinned, and spin without "
@@ -161,8 +164,8 @@ def _wandering(bench: Bench, cases: Sequence[str]) -> str:
     for case, words in found.items():
         bench.note(
             f"{case} was at two distances while it was measured, {words} by {KINDS[0]}: a median "
-            "of both is neither. The two CPUs have not moved; a host that puts virtual CPUs on "
-            "other cores would show so."
+            "of both is neither. The threads stayed on their CPUs; a host that puts virtual CPUs "
+            "on other cores would show so."
         )
     if not found:
         return ""

@@ -5,7 +5,12 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
-from lab.hardware.affinity import allowed_cpus, isolated_cpus, tickless_cpus
+from lab.hardware.affinity import (
+    allowed_cpus,
+    is_told_of_isolation,
+    isolated_cpus,
+    tickless_cpus,
+)
 from lab.hardware.interruptions import tick_ms
 from lab.hardware.sysfs import format_list
 from lab.measure.bench import Bench
@@ -26,7 +31,9 @@ def chosen_cpus(bench: Bench, most_cpus: int) -> list[int]:
         bench.note(f"{len(cpus)} of {len(allowed)} CPUs: every {step}th, from the first.")
     isolated, tickless = set(isolated_cpus()), set(tickless_cpus())
     bench.facts["isolated_cpus"] = format_list(isolated)
-    if isolated or tickless:
+    if not is_told_of_isolation():
+        bench.note("Whether a CPU is isolated cannot be seen: /sys is hidden here; mount it.")
+    elif isolated or tickless:
         bench.note(
             f"Isolated at boot: CPUs {format_list(isolated) or 'none'}; without a tick while one "
             f"thread runs: {format_list(tickless) or 'none'}."
@@ -73,18 +80,30 @@ def _causes(rival: str, runs: list[Run], longest_ns: float) -> str:
     told = [f"{count / spun_s:.3g} {name}" for name, count in often if count / spun_s > _RARE]
     lost = sum(one["involuntary"] for one in counted)
     given = sum(one["voluntary"] for one in counted)
-    uses = {
+    return (
+        f"{rival}: {amount(_median(runs, 'gaps'))} gaps a second, the longest "
+        f"{duration(longest_ns)}, in {spun_s:.1f} s; {_kernel_counted(told, counted)}; a second, "
+        f"another program had the CPU {lost / spun_s:.3g} times and it was given away "
+        f"{given / spun_s:.3g} times{_uses(counted, spun_s)}."
+    )
+
+
+def _kernel_counted(told: list[str], counted: list[dict[str, Any]]) -> str:
+    """Say which interrupts there were, or that they cannot be seen."""
+    if not any(one["shown"] for one in counted):
+        return "interrupts cannot be seen (/proc/interrupts is hidden)"
+    return f"the kernel counted, a second, {', '.join(told) or 'no interrupts'}"
+
+
+def _uses(counted: list[dict[str, Any]], spun_s: float) -> str:
+    """Say which part of the time the host and the kernel's own work took, where that is told."""
+    if not any(one["ticks"] for one in counted):
+        return "; steal cannot be seen (/proc/stat is hidden)"
+    parts = {
         use: sum(one["ticks"].get(use, 0) for one in counted) * tick_ms() / 1e3 / spun_s
         for use in ("steal", "softirq")
     }
-    shares = ", ".join(f"{use} {100 * part:.2g} %" for use, part in uses.items())
-    rate = _median(runs, "gaps")
-    return (
-        f"{rival}: {amount(rate)} gaps a second, the longest {duration(longest_ns)}, in "
-        f"{spun_s:.1f} s. The kernel counted, a second: {', '.join(told) or 'no interrupts'}; "
-        f"{lost / spun_s:.3g} times another program had the CPU, {given / spun_s:.3g} times it was "
-        f"given away; {shares}."
-    )
+    return "; " + ", ".join(f"{use} {100 * part:.2g} %" for use, part in parts.items())
 
 
 def _median(runs: list[Run], metric: str) -> Any:

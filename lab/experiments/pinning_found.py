@@ -10,6 +10,7 @@ from engines.errors import InputError
 from lab.experiments.pinning_places import Place, places_for, ranking_in_words
 from lab.hardware.gaps import least_disturbed
 from lab.hardware.scheduling import real_time_refusal, real_time_share
+from lab.hardware.sysfs import format_list
 from lab.hardware.topology import read
 from lab.measure.bench import Bench
 from lab.measure.histogram import Histogram
@@ -89,12 +90,16 @@ def _whereabouts(rival: str, runs: Sequence[Run]) -> str:
     for one in found:
         for cpu, count in one["samples"].items():
             seen[cpu] = seen.get(cpu, 0) + count
-    moved = sum(one["migrations"] for one in found)
-    how = "by the kernel's count" if all(one["counted"] for one in found) else "from look to look"
     where = ", ".join(f"CPU {cpu} {count} times" for cpu, count in sorted(seen.items()))
-    sentence = (
-        f"{rival}: {len(runs)} processes, seen on {where or 'no CPU'}; moved {moved} times, {how}"
-    )
+    if seen:
+        moved = sum(one["migrations"] for one in found)
+        counted = all(one["counted"] for one in found)
+        how = "by the kernel's count" if counted else "from look to look"
+        told = f"seen on {where}; moved {moved} times, {how}"
+    else:
+        sets = dict.fromkeys(format_list(set(one["allowed"])) for one in found)
+        told = f"where they ran is hidden (/proc); they might run on CPUs {' and '.join(sets)}"
+    sentence = f"{rival}: {len(runs)} processes, {told}"
     beside_s = [run.outcome["neighbour_s"] for run in runs if run.outcome["neighbour_s"]]
     if beside_s:
         sentence += f"; the neighbour had {median(beside_s):.2f} s of processor beside each"

@@ -34,6 +34,11 @@ def isolated_cpus(tree: Tree | None = None) -> list[int]:
     return sorted((tree or Tree()).cpus(f"{_CPU}/isolated") or ())
 
 
+def is_told_of_isolation(tree: Tree | None = None) -> bool:
+    """Say whether the kernel shows which CPUs are isolated; an empty list is an answer too."""
+    return (tree or Tree()).text(f"{_CPU}/isolated") is not None
+
+
 def tickless_cpus(tree: Tree | None = None) -> list[int]:
     """Return the CPUs without a timer tick while one thread runs (``nohz_full=``), in order."""
     # Where none was asked for, the kernel writes "(null)".

@@ -31,12 +31,15 @@ class Interruptions:
         Processor time in ticks of the kernel (10 ms, mostly) by use: "irq", "softirq", "steal".
     involuntary, voluntary
         How often the calling thread lost its CPU to another, and how often it gave it away.
+    shown
+        Whether the kernel shows interrupts at all.
     """
 
     interrupts: Mapping[str, int] = field(default_factory=dict)
     ticks: Mapping[str, int] = field(default_factory=dict)
     involuntary: int = 0
     voluntary: int = 0
+    shown: bool = False
 
     def since(self, before: Interruptions) -> Interruptions:
         """Return what has come since another look."""
@@ -49,6 +52,7 @@ class Interruptions:
             {name: count - before.ticks.get(name, 0) for name, count in self.ticks.items()},
             self.involuntary - before.involuntary,
             self.voluntary - before.voluntary,
+            self.shown,
         )
 
     def plus(self, other: Interruptions) -> Interruptions:
@@ -58,6 +62,7 @@ class Interruptions:
             _added(self.ticks, other.ticks),
             self.involuntary + other.involuntary,
             self.voluntary + other.voluntary,
+            self.shown or other.shown,
         )
 
     def as_dict(self) -> dict[str, object]:
@@ -67,6 +72,7 @@ class Interruptions:
             "ticks": dict(self.ticks),
             "involuntary": self.involuntary,
             "voluntary": self.voluntary,
+            "shown": self.shown,
         }
 
 
@@ -78,11 +84,13 @@ def interruptions_of(cpu: int, tree: Tree | None = None) -> Interruptions:
     tree = tree or Tree()
     who = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)
     used = resource.getrusage(who)
+    interrupts = _interrupts(tree.text("/proc/interrupts") or "", cpu)
     return Interruptions(
-        _interrupts(tree.text("/proc/interrupts") or "", cpu),
+        interrupts,
         _ticks(tree.text("/proc/stat") or "", cpu),
         used.ru_nivcsw,
         used.ru_nvcsw,
+        shown=bool(interrupts),
     )
 
 

@@ -40,7 +40,12 @@ class Whereabouts:
 
     @property
     def stayed(self) -> bool:
-        """Whether it was seen on one CPU only and never moved between two looks."""
+        """Whether it was seen on one CPU only and never moved between two looks.
+
+        Where the kernel shows neither, whether it could have been anywhere else.
+        """
+        if not self.samples:
+            return len(self.allowed) == 1
         return len(self.samples) == 1 and not self.migrations
 
     def as_dict(self) -> dict[str, object]:

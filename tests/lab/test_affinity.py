@@ -185,6 +185,14 @@ class TestProof:
         assert not where.counted
         assert where.migrations >= 2
 
+    def test_where_nothing_is_shown_a_set_of_one_is_the_proof(self, monkeypatch) -> None:
+        monkeypatch.setattr("lab.hardware.whereabouts.migrations", lambda thread: None)
+        monkeypatch.setattr("lab.hardware.whereabouts.current_cpu", lambda thread: None)
+        with affinity.pinned(affinity.allowed_cpus()[0]):
+            where = Watch().end()
+        assert (where.stayed, where.samples, where.ended_on) == (True, {}, None)
+        assert Watch().end().stayed == (len(affinity.allowed_cpus()) == 1)
+
     def test_another_thread_is_watched_by_its_number(self) -> None:
         with waiting_thread() as other, affinity.pinned(affinity.allowed_cpus()[0], other):
             where = Watch(other).end()
