@@ -6,6 +6,7 @@ more. The caller says what that means.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class Tree:
         """Return a file's text without surrounding white space, or None."""
         try:
             return self.path(name).read_text(encoding="utf-8", errors="replace").strip(_ENDS)
-        except OSError:
+        except (OSError, ValueError):  # a path that a damaged file names may hold zero bytes
             return None
 
     def number(self, name: str) -> int | None:
@@ -64,7 +65,7 @@ class Tree:
 
     def exists(self, name: str) -> bool:
         """Say whether there is such a file or folder."""
-        return self.path(name).exists()
+        return os.path.exists(self.path(name))  # pathlib's own fails where it may not look
 
     def names(self, folder: str) -> list[str]:
         """Return the names of what a folder holds, in order; none where it cannot be read."""

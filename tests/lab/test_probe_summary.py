@@ -45,7 +45,7 @@ def machine(tmp_path: Path) -> Path:
 def lines_of(root: Path) -> dict[str, str]:
     """The first line of each fact by its title, and those that follow by their first word."""
     head = probe_text(probe(root)).partition("\n\nwhat limits")[0]
-    found = {}
+    found: dict[str, str] = {}
     for line in head.splitlines():
         title, _, fact = line.strip().partition("  ")
         found.setdefault(title, fact.strip())

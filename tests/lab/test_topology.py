@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -519,15 +521,34 @@ class TestPoorSights:
             assert all(cache.cpus for cache in seen.caches)
             path.write_text(before)
 
-    def test_a_folder_that_may_not_be_read(self, two_cores: Path) -> None:
-        if os.geteuid() == 0:
-            pytest.skip("root may read every folder")
-        folder = two_cores / CPU / "cpu0" / "cache"
-        folder.chmod(0)
+    @pytest.mark.parametrize("folder", [f"{CPU}/cpu0/cache", f"{CPU}/cpu0", NODE])
+    def test_a_folder_that_may_not_be_read(self, two_cores: Path, folder: str) -> None:
+        """Root may read all, so then a process of an ordinary user reads it."""
+        with tempfile.TemporaryDirectory() as place:
+            os.chmod(place, 0o755)  # pytest's own folders are closed to others
+            root = Path(shutil.copytree(two_cores, Path(place) / "machine"))
+            (root / folder).chmod(0)
+            told = as_ordinary_user(root)
+            (root / folder).chmod(0o755)
+        assert told["pus"] >= 3
+        assert len(told["nodes"]) == (1 if folder == NODE else 2)
+
+
+def as_ordinary_user(root: Path) -> dict[str, Any]:
+    """What a process without root's rights reads of a machine."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
         try:
-            assert len(topology.read(two_cores).caches) == 2
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            os.write(writer, json.dumps(topology.read(root).as_dict()).encode())
         finally:
-            folder.chmod(0o755)
+            os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with os.fdopen(reader) as answer:
+        return json.loads(answer.read())
 
 
 @dataclass(frozen=True)
