@@ -28,7 +28,7 @@ def task_for(bench: Bench, mebibytes: int, files_in: str, seconds: float) -> tup
     InputError
         The folder is none, or nothing can be written there.
     """
-    nbytes = allowed_bytes(bench, mebibytes, 2 * 2) // _HUGE_BYTES * _HUGE_BYTES
+    nbytes = max(1, allowed_bytes(bench, mebibytes, 2 * 2) // _HUGE_BYTES) * _HUGE_BYTES
     folder = _usable(files_in)
     ways = list(WAYS)
     if (free := shutil.disk_usage(folder).free) < 4 * nbytes:
