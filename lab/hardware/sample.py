@@ -90,13 +90,7 @@ def take(tree: Tree) -> Sample:
         stolen_ticks=after.times[0] - before.times[0],
         ticks=after.times[1] - before.times[1],
         consumers=_consumers(before, after),
-        interrupts={
-            name: {
-                cpu: count - before.interrupts[name][0].get(cpu, 0) for cpu, count in row.items()
-            }
-            for name, (row, _) in after.interrupts.items()
-            if name in before.interrupts
-        },
+        interrupts=_new_interrupts(before, after),
         device_names={name: device for name, (_, device) in after.interrupts.items()},
         events={
             name: count - before.events[name]

@@ -267,6 +267,11 @@ class TestFirstTouches:
         with pytest.raises(InputError, match=r"no file can be made in /nowhere .*; name another"):
             task_for(bench, 4, "/nowhere", 0.1)
 
+    def test_where_next_to_nothing_is_free_one_huge_page_is_asked_for(self, bench, monkeypatch):
+        monkeypatch.setattr(memory_sizes, "left_bytes", lambda _: 20 * 2**20)
+        task, case = task_for(bench, 32, "", 0.1)
+        assert (task.arguments["nbytes"], case) == (2**21, "2 MiB")
+
     def test_which_file_system_a_folder_is_on(self, tmp_path):
         table = tmp_path / "proc" / "self"
         table.mkdir(parents=True)
