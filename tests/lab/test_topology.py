@@ -525,8 +525,9 @@ class TestPoorSights:
     def test_a_folder_that_may_not_be_read(self, two_cores: Path, folder: str) -> None:
         """Root may read all, so then a process of an ordinary user reads it."""
         with tempfile.TemporaryDirectory() as place:
-            os.chmod(place, 0o755)  # pytest's own folders are closed to others
             root = Path(shutil.copytree(two_cores, Path(place) / "machine"))
+            for closed in (Path(place), root):  # pytest's own folders are closed to others
+                closed.chmod(0o755)
             (root / folder).chmod(0)
             told = as_ordinary_user(root)
             (root / folder).chmod(0o755)
