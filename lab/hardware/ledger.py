@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,7 @@ class Ledger:
 
     def write(self) -> None:
         """Write it whole, and return when it is on the disk."""
-        content = asdict(replace(self)) | {"version": VERSION}
+        content = asdict(self) | {"version": VERSION}
         del content["path"]
         draft = self.path.with_suffix(".draft")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -32,7 +32,16 @@ from lab.hardware.ledger import (
 )
 from lab.hardware.sysfs import Tree, parse_list
 
-__all__ = ["Change", "GivenBack", "SettingRefused", "changed", "give_back", "holders", "keep"]
+__all__ = [
+    "Change",
+    "GivenBack",
+    "SettingRefused",
+    "changed",
+    "give_back",
+    "give_back_what_was_left",
+    "holders",
+    "keep",
+]
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _GUARD_READY_S = 20.0  # a machine under load; usually 0.1 s
@@ -301,7 +310,7 @@ def _undo(ledger: Ledger) -> list[GivenBack]:
         if tree.path(change.file) in held:
             outcomes.append(GivenBack(change.file, value_of(tree, change.file) or ""))
             continue
-        outcome, is_written = _restore(tree, change, ledger.exact)
+        outcome, is_written = _restore(tree, change)
         is_done = is_done and is_written
         outcomes.append(outcome)
     if is_done:
@@ -309,20 +318,23 @@ def _undo(ledger: Ledger) -> list[GivenBack]:
     return outcomes
 
 
-def _restore(tree: Tree, change: Change, exact: bool) -> tuple[GivenBack, bool]:
-    """Give back one file; return what became of it and whether there is nothing left to do."""
+def _restore(tree: Tree, change: Change) -> tuple[GivenBack, bool]:
+    """Give back one file; return what became of it and whether there is nothing left to do.
+
+    Where it says another value than it was left with here, somebody else has changed it since. A
+    change that was never confirmed was interrupted, or refused half way: it is given back.
+    """
     file, now = change.file, value_of(tree, change.file)
     if now is None:
         return GivenBack(file, "", f"{file} is gone; it said {change.before} before"), True
     if is_same(file, now, change.before):
         return GivenBack(file, now), True
-    ours = change.wanted if change.after is None else change.after
-    if not is_same(file, now, ours) and (exact or change.after is not None):
+    if change.after is not None and not is_same(file, now, change.after):
         return GivenBack(
             file,
             now,
-            f"{file} says {now}, not {ours} as it was set here: somebody else changed it, so it "
-            f"is left; before, it said {change.before}: {command(file, change.before)}",
+            f"{file} says {now}, not {change.after} as it was set here: somebody else changed it, "
+            f"so it is left; before, it said {change.before}: {command(file, change.before)}",
         ), True
     try:
         _write(tree, file, change.before, now)

@@ -281,6 +281,24 @@ class TestRefused:
         assert values(tree)[0] == "3"
         assert files() == []
 
+    def test_half_of_what_was_asked_for_is_given_back_too(
+        self, tree: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A kernel that gives fewer huge pages than were asked for."""
+        write = settings._write
+
+        def halve(tree, file, value, now):
+            write(tree, file, str(int(value) // 2) if int(value) > 3 else value, now)
+
+        monkeypatch.setattr(settings, "_write", halve)
+        with pytest.raises(SettingRefused, match="took 80 and says 40"):
+            keep({HUGE: 80}, root=tree)
+        assert values(tree)[0] == "3"
+        with changed({HUGE: 80}, root=tree, exact=False) as changes:
+            assert changes[0].after == "40"
+        assert values(tree)[0] == "3"
+        assert files() == []
+
     def test_less_is_taken_where_that_was_said(self, tree: Path) -> None:
         void = tree / "proc/sys/vm/void"
         void.symlink_to("/dev/null")
