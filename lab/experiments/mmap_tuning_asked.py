@@ -17,6 +17,7 @@ from engines.matching.ladder_layout import PAGES_MAX, bytes_needed
 from lab.experiments.matching_flow import prepare
 from lab.experiments.mmap_tuning import MEMORIES, SYNCED
 from lab.experiments.mmap_tuning_task import AT_SIZE, FILLING
+from lab.hardware.affinity import allowed_cpus
 from lab.hardware.clock import calibrate
 from lab.hardware.memory import Wanted, allocate, left_bytes
 from lab.hardware.placement import usable_nodes
@@ -84,6 +85,7 @@ class Asked:
             "memories": {name: self._words(name, nbytes) for name in self._names},
             "synced": [SYNCED],
             "sync_s": 1e-3 * self._sync_ms,
+            "sync_cpus": allowed_cpus(),
             "seconds": seconds,
             "seed": seed,
             "ns_per_tick": clock.ns_per_tick,
@@ -180,7 +182,9 @@ class Asked:
         if name == SYNCED:
             turns = sum(one["turns"] for one in lived)
             syncs = sum(one["syncs"] for one in lived)
-            sentence += f" It was brought to the disk {syncs / turns:.3g} times in a pass."
+            sentence += f" It was brought to the disk {syncs / turns:.3g} times in a pass"
+            has_another = len(allowed_cpus()) > 1
+            sentence += "." if has_another else ", by the one CPU that the engine has too."
         self._bench.note(sentence)
 
     def _values(self, name: str, case: str, metric: str) -> list[float]:

@@ -13,7 +13,7 @@ import random
 import resource
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +25,7 @@ import numpy as np
 from engines.matching import IMPLEMENTATIONS, Clock, MatchingEngine
 from engines.messages import COMMAND, EVENT
 from lab.experiments.matching_task import Passes, Turns, warm_seconds
+from lab.hardware.affinity import allowed_cpus
 from lab.hardware.memory import Buffer, Wanted, allocate, prefaulted_array
 from lab.measure.histogram import COUNTERS, Histogram
 from lab.measure.recorder import record_ticks
@@ -121,6 +122,7 @@ class Tenancy:
     ticks: np.ndarray
     ns_per_tick: float
     sync_s: float
+    sync_cpus: Sequence[int]
 
     def prepare(self, say: Talk, seconds: float) -> dict[str, Any]:
         """Have the engine's kernels there, and make passes that nobody counts."""
@@ -136,7 +138,8 @@ class Tenancy:
         start_ns = time.perf_counter_ns()
         with allocate(Wanted(**words)) as buffer:
             lived.set_up_ns.append(time.perf_counter_ns() - start_ns)
-            with being_synced(buffer, self.sync_s if synced else 0.0) as syncs:
+            every_s = self.sync_s if synced else 0.0
+            with being_synced(buffer, every_s, self.sync_cpus) as syncs:
                 digest = self._live_in(buffer, turn, lived)
             lived.syncs += len(syncs)
             lived.differences.update(buffer.differences())
@@ -186,8 +189,17 @@ class Tenancy:
 
 
 @contextmanager
-def being_synced(buffer: Buffer, every_s: float) -> Iterator[list[float]]:
-    """Bring a file to the disk again and again from a thread of its own; 0: not at all.
+def being_synced(buffer: Buffer, every_s: float, cpus: Iterable[int] = ()) -> Iterator[list[float]]:
+    """Bring a file to the disk again and again from a thread of its own.
+
+    Parameters
+    ----------
+    buffer
+        One without a file is left alone.
+    every_s
+        How long after one time the next begins; 0: not at all.
+    cpus
+        Which the thread may use; those that this one runs on only if there are no others.
 
     Yields
     ------
@@ -199,10 +211,12 @@ def being_synced(buffer: Buffer, every_s: float) -> Iterator[list[float]]:
         yield took_s
         return
     over, descriptor = threading.Event(), buffer.descriptor
+    elsewhere = set(cpus) - set(allowed_cpus())
 
     def sync() -> None:
-        with suppress(OSError, AttributeError):  # not on the engine's CPU, if there is another
-            os.sched_setaffinity(0, range(os.cpu_count() or 1))
+        if elsewhere:
+            with suppress(OSError, AttributeError):
+                os.sched_setaffinity(0, elsewhere)
         while not over.wait(every_s):
             start_s = time.perf_counter()
             os.fdatasync(descriptor)  # of a file that is mapped, this is what msync does
@@ -228,6 +242,7 @@ def live(
     memories: dict[str, dict[str, Any]],
     synced: list[str],
     sync_s: float,
+    sync_cpus: list[int],
     seconds: float,
     seed: int,
     ns_per_tick: float,
@@ -249,8 +264,8 @@ def live(
         A name in ``IMPLEMENTATIONS`` whose state is one buffer.
     memories
         The words of ``lab.hardware.memory.Wanted`` for each kind, by its name.
-    synced, sync_s
-        Which of them are being synced, and how long between one time and the next.
+    synced, sync_s, sync_cpus
+        Which of them are being synced, how long between one time and the next, and by which CPUs.
     seconds
         How long to measure; at least one turn.
     seed
@@ -265,7 +280,8 @@ def live(
         as asked for, what became of the pages, and how often it was synced.
     """
     say("compiling")
-    tenancy = _tenancy(preload, commands, engine, room, events, ns_per_tick, cycles_trusted, sync_s)
+    passes, ticks = _laid_out(preload, commands, engine, room, events, cycles_trusted)
+    tenancy = Tenancy(passes, ticks, ns_per_tick, sync_s, sync_cpus)
     preparation = tenancy.prepare(say, seconds)
     say("measuring")
     found = {name: Lived() for name in memories}
@@ -283,20 +299,17 @@ def live(
     }
 
 
-def _tenancy(
+def _laid_out(
     preload: np.ndarray,
     commands: np.ndarray,
     engine: str,
     room: dict[str, int],
     events: int,
-    ns_per_tick: float,
     cycles_trusted: bool,
-    sync_s: float,
-) -> Tenancy:
-    """Copy the commands into this process's memory and lay out what is written beside the book."""
+) -> tuple[Passes, np.ndarray]:
+    """Copy the commands into this process's memory; lay out what is written beside the book."""
     own = prefaulted_array(len(commands), COMMAND)
     own[:] = commands
     buffer = prefaulted_array(max(events, 4 * _CHUNK) + _SLACK_EVENTS, EVENT)
     passes = Passes(preload.copy(), own, engine, room, buffer, cycles_trusted)
-    ticks = prefaulted_array(max(len(preload), len(commands)), np.int64)
-    return Tenancy(passes, ticks, ns_per_tick, sync_s)
+    return passes, prefaulted_array(max(len(preload), len(commands)), np.int64)

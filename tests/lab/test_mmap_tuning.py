@@ -128,6 +128,18 @@ class TestWhatIsAsked:
         assert everything["memories"] == list(CHOICES)
 
 
+def test_the_thread_that_syncs_keeps_to_its_cpus(place, monkeypatch):
+    """It leaves the engine's CPU to the engine, and never one that it was not given."""
+    moved = []
+    monkeypatch.setattr(os, "sched_setaffinity", lambda who, cpus: moved.append((who, cpus)))
+    monkeypatch.setattr("lab.experiments.mmap_tuning_task.allowed_cpus", lambda: [1])
+    with allocate(Wanted(1 << 20, backing="file", folder=str(place))) as buffer:
+        for cpus in ([0, 1, 2], [1]):
+            with being_synced(buffer, 0.001, cpus):
+                pass
+    assert moved == [(0, {0, 2})]
+
+
 def test_a_file_is_synced_as_often_as_asked(place):
     with allocate(Wanted(1 << 20, backing="file", folder=str(place))) as buffer:
         with being_synced(buffer, 0.001) as took_s:
