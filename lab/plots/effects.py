@@ -20,6 +20,7 @@ from matplotlib.patches import Rectangle
 from lab.measure import claims
 from lab.measure.result import Comparison, Result
 from lab.measure.words import SAME, noise_text, percent_text
+from lab.metrics import stem_of
 from lab.plots import reading
 from lab.plots.labels import shortened, text_size
 from lab.plots.sheet import FULL, Sheet, own_settings
@@ -89,6 +90,9 @@ def shown(result: Result, case: str | None = None) -> list[Comparison]:
     cases = dict.fromkeys(item.case for item in found)
     if case in cases:
         found = [item for item in found if item.case == case]
+    if len(found) > ROWS_MOST:  # how near independent programs are is in the table
+        own = [item for item in found if not (stem_of(item.rival) or stem_of(item.baseline))]
+        found = own or found
     if len(found) > ROWS_MOST:
         found = [item for _, group in _groups(found) for item in _of_fastest(result, group)]
     if len(found) > ROWS_MOST:
