@@ -17,7 +17,7 @@ from lab.hardware.sysfs import Tree
 CAN_CHOOSE = hasattr(os, "sched_setscheduler")
 _KERNEL = "/proc/sys/kernel"
 _POLICIES = {"fifo": "SCHED_FIFO", "rr": "SCHED_RR"}
-_NAMES = {0: "other", 1: "fifo", 2: "rr", 3: "batch", 5: "idle", 6: "deadline"}
+_CLASSES = ("OTHER", "FIFO", "RR", "BATCH", "ISO", "IDLE", "DEADLINE")  # as the kernel numbers
 _RESET_ON_FORK = 0x40000000  # a bit beside the class in what the kernel answers
 
 
@@ -35,7 +35,8 @@ def scheduling_of(thread: int = 0) -> SchedulingClass:
         return SchedulingClass("other", 0)
     number = os.sched_getscheduler(thread) & ~_RESET_ON_FORK
     priority = os.sched_getparam(thread).sched_priority
-    return SchedulingClass(_NAMES.get(number, str(number)), priority)
+    name = _CLASSES[number].lower() if number < len(_CLASSES) else str(number)
+    return SchedulingClass(name, priority)
 
 
 @contextmanager

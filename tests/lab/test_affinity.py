@@ -173,7 +173,9 @@ class TestProof:
         assert where.migrations >= 1
 
     @two_cpus
-    def test_without_the_kernels_count_changes_are_counted(self, monkeypatch) -> None:
+    def test_without_the_kernels_count_changes_are_counted(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("lab.hardware.whereabouts.migrations", lambda thread: None)
         first, *_, last = affinity.allowed_cpus()
         with affinity.pinned(first):
@@ -185,7 +187,9 @@ class TestProof:
         assert not where.counted
         assert where.migrations >= 2
 
-    def test_where_nothing_is_shown_a_set_of_one_is_the_proof(self, monkeypatch) -> None:
+    def test_where_nothing_is_shown_a_set_of_one_is_the_proof(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("lab.hardware.whereabouts.migrations", lambda thread: None)
         monkeypatch.setattr("lab.hardware.whereabouts.current_cpu", lambda thread: None)
         with affinity.pinned(affinity.allowed_cpus()[0]):

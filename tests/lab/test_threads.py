@@ -239,7 +239,7 @@ class TestJitter:
             assert times.max <= 1.001 * found["longest_ns"] + 1
         assert allowed_cpus() == CPUS
 
-    def test_time_that_is_missing_is_a_wrong_digest(self, monkeypatch) -> None:
+    def test_time_that_is_missing_is_a_wrong_digest(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from lab.hardware.gaps import Spinner
 
         really = Spinner.slice
@@ -298,7 +298,8 @@ class Noted(Talk):
 
     def __init__(self, look: Callable[[], str]) -> None:
         super().__init__()
-        self.look, self.states = look, []
+        self.look = look
+        self.states: list[str] = []
 
     def turn(self) -> int:
         """Look before the turn is granted: it stands still then."""
@@ -355,7 +356,7 @@ def own_state() -> tuple[Any, ...]:
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory) -> Result:
+def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
     """A run in every place that can be had here."""
     before = own_state()
     places = ["neighbour", "memory_traffic", "real_time"]
@@ -448,7 +449,7 @@ def lab_run(folder: Path) -> subprocess.Popen[str]:
     raise AssertionError(f"it ended with {process.wait()}")
 
 
-def test_no_place_at_all_is_refused_in_a_line(monkeypatch) -> None:
+def test_no_place_at_all_is_refused_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     if not real_time_refusal() and len(CPUS) > 1:
         monkeypatch.setattr("lab.experiments.pinning_found.real_time_refusal", lambda: "no; ask")
     with pytest.raises(InputError, match=r"no place can be had here: real-time is left out"):
