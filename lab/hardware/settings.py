@@ -236,8 +236,8 @@ def _make(ledger: Ledger) -> Ledger:
             _write(tree, change.file, change.wanted, was)
             now = value_of(tree, change.file)
         if ledger.exact and (now is None or not is_same(change.file, now, change.wanted)):
-            # A pool of huge pages that came to a part of what was asked for, for one: later on
-            # nothing would show that it is this process's doing and not somebody else's.
+            # At once, as for a pool of huge pages that came to a part of what was asked for: where
+            # another lab holds the file too, undoing this ledger leaves it to that one.
             if was is not None and now is not None and not is_same(change.file, now, was):
                 _write(tree, change.file, was, now)
             raise SettingRefused(
