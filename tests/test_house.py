@@ -62,8 +62,9 @@ PARAMETER_NAMES_ELSEWHERE = {
     ("lab/summaries.py", "engine"): "a table's heading",
     ("lab/sweep_text.py", "points"): "likewise",
 }
-# What makes flows and reads days has parameters of its own, which happen to be called the same.
-OWN_PARAMETERS = ("lab/experiments/", "lab/workloads/")
+# What makes flows, reads days, looks at books or at machines knows no experiment; words of its own
+# happen to be called the same.
+OWN_PARAMETERS = ("lab/books/", "lab/experiments/", "lab/hardware/", "lab/workloads/")
 
 SOURCES = sorted((ROOT / "engines").rglob("*.py")) + sorted((ROOT / "lab").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))

@@ -108,7 +108,12 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
         {
             "smoke": dict(messages=1_000, live_orders=300, rounds=1, seconds=0.02),
             "full": dict(
-                memories="all", messages=200_000, live_orders=100_000, rounds=4, seconds=4.0, core=-2
+                memories="all",
+                messages=200_000,
+                live_orders=100_000,
+                rounds=4,
+                seconds=4.0,
+                core=-2,
             ),
         },
     ),

@@ -24,6 +24,9 @@ SLOW_SHARE = 5  # a source that enters the kernel, or Python, is read that many 
 _TURNS_MOST = 1_000
 _WORK_SHARE = 10  # the work takes some five times as long as a reading
 
+Ask = tuple[str, str, Callable[[int], Batch], int]
+"""Who is read, on which case, what makes a batch, and how many it has."""
+
 
 def readings(
     say: Talk, *, seconds: float, readings: int, batches: int, ns_per_tick: float
@@ -49,7 +52,8 @@ def readings(
     """
     say("compiling")
     sources = time_sources()
-    asked = [(ALONE, WITH_WORK, work_alone, readings // _WORK_SHARE)]  # first: the baseline
+    first: Ask = (ALONE, WITH_WORK, work_alone, readings // _WORK_SHARE)  # the baseline
+    asked = [first]
     asked += [ask for source in sources for ask in _asked(source, readings)]
     for _, _, make, count in asked:
         make(count)
@@ -90,7 +94,7 @@ def digest_of(wrong: int, readings: int) -> str:
     return f"{wrong:08x}{readings:08x}"
 
 
-def _asked(source: TimeSource, readings: int) -> list[tuple[str, str, Callable[[int], Batch], int]]:
+def _asked(source: TimeSource, readings: int) -> list[Ask]:
     """Return what is measured of a source: whose, which case, what makes a batch, how large."""
     count = readings // SLOW_SHARE if source.is_slow else readings
     found = [(source.name, READING, source.back_to_back, count)]

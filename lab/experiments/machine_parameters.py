@@ -1,4 +1,4 @@
-"""The parameters that the experiments on the machine share: where, how often, how sure, beside whom.
+"""Parameters that the experiments on the machine share: where, how often, how sure, beside whom.
 
 What they have in common with the matching experiments is taken from there.
 """
