@@ -34,6 +34,7 @@ class Beside(NamedTuple):
 _BESIDE = (
     Beside("clock_cost", "C++", "reading a clock"),
     Beside("core_to_core", "C++", "a word one way"),
+    Beside("memory_latency", "C++", "a load that waits for the one before"),
     Beside("memory_latency", "lat_mem_rd", "a load that waits for the one before"),
 )
 _CASES_MOST = 6  # of a staircase: evenly spread, its ends among them
@@ -49,7 +50,7 @@ def machine_lines() -> list[str]:
             run = shipped(beside.experiment)
             found = list(_rows(beside, run))
             rows += found
-            runs += [run] * bool(found)
+            runs += [run] * bool(found and run not in runs)
     if not rows:
         return []
     return [
@@ -79,6 +80,7 @@ def _chosen(beside: Beside, run: Result) -> list[tuple[str, str]]:
     """Return the rivals and cases of a run that the program measured too, not more than fit."""
     mark = f", {beside.program}"
     twins = [item for item in run.measurements if item.metric == APART]
+    twins = [item for item in twins if item.rival.endswith(mark)]
     steps = sorted({item.at for item in twins if item.at and item.at >= _SHORTEST_BYTES})
     if steps:
         count = min(_CASES_MOST, len(steps))
