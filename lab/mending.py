@@ -6,6 +6,7 @@ What is not a setting of the kernel (a boot parameter, a host) is said with its 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -128,4 +129,11 @@ def undone_text(outcome: dict[str, list[Any]]) -> str:
     ]
     lines += [f"left        {row['reason']}" for row in outcome["left"]]
     lines += [f"held        {holder} gives back when it ends" for holder in outcome["held"]]
-    return "\n".join(lines) or "nothing of this system is changed"
+    return "\n".join(lines) or f"nothing that this user changed is left{_of_others()}"
+
+
+def _of_others() -> str:
+    """Say where the changes of root are written down, to who is not root."""
+    if os.geteuid() == 0:
+        return ""
+    return "; what sudo lab probe --fix changed, sudo lab probe --undo gives back"

@@ -15,6 +15,7 @@ import pytest
 from lab.hardware import ledger, settings
 from lab.hardware.settings import SettingRefused, changed, give_back, holders, keep
 from lab.measure.lifeline import python
+from lab.mending import undo, undone_text
 
 HUGE = "/proc/sys/vm/nr_hugepages"
 THP = "/sys/kernel/mm/transparent_hugepage/enabled"
@@ -383,6 +384,14 @@ class TestKept:
         assert (code, [row["value"] for row in said["given_back"]]) == (0, ["always"])
         assert values(tree)[1] == "always"
         assert self.lab("probe", "--undo")[1] == {"given_back": [], "left": [], "held": []}
+
+    def test_who_is_not_root_is_told_who_can_give_back(
+        self, tree: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(os, "geteuid", lambda: 1000)
+        assert "sudo lab probe --undo gives back" in undone_text(undo())
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        assert undone_text(undo()) == "nothing that this user changed is left"
 
     def test_a_title_that_there_is_not(self, tree: Path) -> None:
         code, _, said = self.lab("probe", "--root", str(tree), "--fix", "transparent hugepages")
