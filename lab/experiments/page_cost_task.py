@@ -358,19 +358,23 @@ def costs(
     gathered, digests, faults = Gathered(), [], {}
     for turn in say.turns(seconds, _TURNS_MOST):
         say("measuring")
-        right = 0
-        for name in present:
-            pages = WAYS[name](region)
-            faults[name], right = pages.faults, right + pages.are_right
+        wrong = 0
+        for name in [name for name in present if name not in missing]:
+            try:
+                pages = WAYS[name](region)
+            except (NotHere, OSError) as reason:  # huge pages and room on a disk come and go
+                missing[name] = f"it was there at first, and then no more ({reason})"
+                continue
+            faults[name], wrong = pages.faults, wrong + (not pages.are_right)
             singles[name].record_array(np.rint(pages.ticks * ns_per_tick))
-            readings = _readings(name, nbytes, pages, ns_per_tick)
-            gathered.add(turn, readings)
-        digests.append(digest_of(nbytes, len(present) - right))
-    readings = gathered.readings()
+            gathered.add(turn, _readings(name, nbytes, pages, ns_per_tick))
+        digests.append(digest_of(nbytes, wrong))
+    readings = [one for one in gathered.readings() if one["rival"] not in missing]
     for reading in readings:
         if reading["metric"] == FAULT_METRIC:
             reading["histogram"] = singles[reading["rival"]].to_hdr()
-    return {"readings": readings, "digests": digests, "missing": missing, "faults": faults}
+    told = {name: count for name, count in faults.items() if name not in missing}
+    return {"readings": readings, "digests": digests, "missing": missing, "faults": told}
 
 
 def _why_not(name: str, region: Region) -> str:

@@ -249,6 +249,29 @@ class TestFirstTouches:
         with pytest.raises(NotHere, match="cannot be seen"):
             WAYS["huge page"](Region(2**21, 1, str(tmp_path)))
 
+    def test_a_way_that_is_there_at_first_only_is_left_out(self, tmp_path, monkeypatch):
+        times = iter([WAYS["first touch"]])
+
+        def once(region):
+            for way in times:
+                return way(region)
+            raise NotHere("no memory is whole enough; free some")
+
+        monkeypatch.setitem(WAYS, "huge page", once)
+        found = page_cost_task.costs(
+            Talk(),
+            ways=["first touch", "huge page"],
+            nbytes=2**21,
+            folder=str(tmp_path),
+            clock=1,
+            ns_per_tick=1.0,
+            seconds=0,
+        )
+        assert {item["rival"] for item in found["readings"]} == {"first touch"}
+        assert set(found["faults"]) == {"first touch"}
+        assert "and then no more (no memory is whole enough" in found["missing"]["huge page"]
+        assert set(found["digests"]) == {page_cost_task.digest_of(2**21, 0)}
+
     def test_who_stops_the_processor(self, tmp_path):
         region = Region(2**21, calibrate().code, str(tmp_path))
         assert WAYS["first touch"](region).faults >= region.pages
