@@ -33,13 +33,31 @@ def limit_bytes(tree: Tree) -> int | None:
 
 def left_bytes(tree: Tree) -> int | None:
     """Return what a process may still take: the machine's, or its control group's if less."""
-    limit = limit_bytes(tree)
-    used = tree.control_group("memory", "memory.current", "memory.usage_in_bytes")
-    of_group = None
-    if limit is not None and used and used[0].isdigit():
-        of_group = max(0, limit - int(used[0]))
-    told = [size for size in (available_bytes(tree), of_group) if size is not None]
-    return min(told, default=None)
+    told = [available_bytes(tree), *_left_in_groups(tree)]
+    return min((size for size in told if size is not None), default=None)
+
+
+def _left_in_groups(tree: Tree) -> list[int]:
+    """Return what each control group with a limit has left.
+
+    Files that were read count as used, and go when memory is wanted: a container that has run for
+    a while is full of them.
+    """
+    limits = dict(tree.control_group_files("memory", "memory.max", "memory.limit_in_bytes"))
+    left = []
+    for file, text in limits.items():
+        if not text.isdigit() or int(text) >= 2**62:
+            continue
+        folder, _, name = file.rpartition("/")
+        is_new = name == "memory.max"
+        used = tree.number(f"{folder}/{'memory.current' if is_new else 'memory.usage_in_bytes'}")
+        pairs = (line.split() for line in (tree.text(f"{folder}/memory.stat") or "").splitlines())
+        stat = {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+        prefix = "" if is_new else "total_"
+        files = stat.get(f"{prefix}inactive_file", 0) + stat.get(f"{prefix}active_file", 0)
+        if used is not None:
+            left.append(max(0, int(text) - max(0, used - files)))
+    return left
 
 
 def lockable_bytes(tree: Tree) -> int | None:

@@ -16,6 +16,7 @@ import pytest
 
 from lab.hardware import (
     affinity,
+    capacity,
     disturbance_checks,
     doctor,
     frequency,
@@ -449,7 +450,6 @@ class TestJustNow:
         assert found.severity == severity
         assert f"{one_way_ns:.0f} ns" in found.evidence
 
-
     def test_a_word_is_handed_over_on_this_machine(self) -> None:
         allowed = affinity.allowed_cpus()
         if len(allowed) < 2:
@@ -538,6 +538,28 @@ class TestControlGroups:
         tree = Tree(write(tmp_path, files))
         assert memory.limit_bytes(tree) == 1 << 29
         assert affinity.cpu_quota(tree) == 2.0
+
+    def test_files_that_were_read_do_not_use_a_groups_memory_up(self, tmp_path: Path) -> None:
+        mib = 1 << 20
+        files: dict[str, object] = {
+            "proc/self/cgroup": "4:memory:/box",
+            "proc/meminfo": "MemAvailable: 8000000 kB",
+            "sys/fs/cgroup/memory/box/memory.limit_in_bytes": 512 * mib,
+            "sys/fs/cgroup/memory/box/memory.usage_in_bytes": 511 * mib,
+            "sys/fs/cgroup/memory/box/memory.stat": (
+                f"inactive_file 1\ntotal_inactive_file {300 * mib}\ntotal_active_file {11 * mib}"
+            ),
+            "sys/fs/cgroup/memory/memory.limit_in_bytes": 9223372036854771712,
+            "sys/fs/cgroup/memory/memory.usage_in_bytes": 4096 * mib,
+        }
+        assert capacity.left_bytes(Tree(write(tmp_path / "old", files))) == 312 * mib
+        files = {
+            "proc/self/cgroup": "0::/box",
+            "sys/fs/cgroup/box/memory.max": 512 * mib,
+            "sys/fs/cgroup/box/memory.current": 511 * mib,
+            "sys/fs/cgroup/box/memory.stat": f"inactive_file {100 * mib}\nactive_file 0",
+        }
+        assert capacity.left_bytes(Tree(write(tmp_path / "new", files))) == 101 * mib
 
 
 class TestMachine:
