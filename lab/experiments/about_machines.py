@@ -63,7 +63,7 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
         "lab.experiments.memory_latency:memory_latency",
         {
             "smoke": dict(largest=2, rounds=1, seconds=0.02),
-            "full": dict(steps=2, independent=True, rounds=3, seconds=4.0, core=-2),
+            "full": dict(independent=True, rounds=3, seconds=4.0, core=-2),
         },
     ),
     Experiment(

@@ -34,7 +34,9 @@ _PLACES = "/usr/lib/lmbench/bin/*/lat_mem_rd", "/usr/lib/lmbench/bin/lat_mem_rd"
 _KNOWN = "ENOUGH=10000", "TIMING_O=0", "LOOP_O=0"
 AGREEMENT = 0.15
 _SHARE_LEAST = 0.9  # of a processor, for a comparison to count
-_COMPARED = 2**14, 2**18, 2**20, 2**23, 2**26, 2**28
+# Six sizes of which none is a usual cache's own: there it is luck which physical pages a process
+# has, and two programs that do the same were 33 % apart (1 MiB, an L2 of 1 MiB).
+_COMPARED = 2**14, 2**17, 2**21, 2**24, 2**26, 2**28
 _AS_MEMORY = 0.7  # of what a load from memory takes
 _LOADS = 2**18  # of the C++ program's turn
 _HUGE_LEAST = 0.5  # of the memory, to be called huge pages
@@ -177,9 +179,8 @@ class Asked:
     ) -> None:
         """Say how far a program's figures are from ours, and fail where that is too far.
 
-        It fails where the least that each one found is too far as well, since what else runs on a
-        machine only adds; and only where both had their processor for nearly all of the time:
-        lat_mem_rd times a tenth of a second in one piece, with all that came between.
+        Nothing is held against either where one had its processor for less than nearly all of the
+        time: lat_mem_rd times a tenth of a second in one piece, with all that came between.
         """
         runs = self._bench.runs
         apart = {
@@ -187,42 +188,34 @@ class Asked:
             for at in _COMPARED
             if (by_turn := hold_beside(runs, ours, theirs, bytes_text(at), METRIC)) is not None
         }
-        least = {at: least_apart(found[ours, at].values, found[theirs, at].values) for at in apart}
+        if not apart:
+            self._bench.note(f"No size was gone through by the lab and {program} both.")
+            return
         told = ", ".join(
             f"{bytes_text(at)} {duration(found[ours, at].median)} beside "
-            f"{duration(found[theirs, at].median)} ({apart[at]:+.1%} within a turn, "
-            f"{least[at]:+.1%} by the least of each)"
+            f"{duration(found[theirs, at].median)} ({apart[at]:+.1%} within a turn)"
             for at in apart
         )
         self._bench.note(
             f"Beside {program} ({how}), the lab's first: {told}; {AGREEMENT:.0%} are allowed."
         )
-        most = max(map(abs, apart.values()), default=0.0)
-        self._bench.finding += f"; {program} differs by {most:.0%} at most, at {len(apart)} sizes"
+        most = max(map(abs, apart.values()))
+        words = f"; {program} differs by {most:.0%} at most, at {len(apart)} sizes"
         had = min(run.outcome.get("cpu_share", 1.0) for run in runs if run.rival in (ours, theirs))
         if had < _SHARE_LEAST:
+            words += ", on a machine that was too busy to say"
             self._bench.note(
                 f"The lab or {program} had a processor for {had:.0%} of the time only, so nothing "
                 "is held against either; measure on a quiet machine, with core -2."
             )
-            return
-        self._bench.failures += [
-            f"at {bytes_text(at)} the lab and {program} are {apart[at]:+.0%} apart, "
-            f"{AGREEMENT:.0%} are allowed; close other programs and measure again"
-            for at in apart
-            if min(abs(apart[at]), abs(least[at])) > AGREEMENT
-        ]
-
-
-def least_apart(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """Return how much the least of ours is above the least of theirs, as a part of that.
-
-    Examples
-    --------
-    >>> least_apart([1.5, 1.25, 9.0], [1.0, 2.0])
-    0.25
-    """
-    return min(ours) / min(theirs) - 1
+        else:
+            self._bench.failures += [
+                f"at {bytes_text(at)} the lab and {program} are {apart[at]:+.0%} apart, "
+                f"{AGREEMENT:.0%} are allowed; close other programs and measure again"
+                for at in apart
+                if abs(apart[at]) > AGREEMENT
+            ]
+        self._bench.finding += words
 
 
 def largest_cache(machine: Topology) -> int:
