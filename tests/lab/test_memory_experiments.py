@@ -372,7 +372,7 @@ class TestLatency:
         ("ours", "theirs", "cpu_share", "fails"),
         [
             ([1.1, 1.1], [1.0, 1.2], 1.0, False),
-            ([1.1, 1.1], [1.1, 2.9], 1.0, False),  # something else ran beside it once
+            ([1.1, 1.1], [1.1, 1.2, 2.9], 1.0, False),  # something else ran beside it once
             ([1.3, 1.3], [1.0, 1.1], 1.0, True),
             ([0.8, 0.8], [1.0, 1.1], 0.98, True),
             ([0.8, 0.8], [3.0, 3.1], 0.3, False),  # the machine was busy all the time
