@@ -20,6 +20,7 @@ from lab.experiments.mmap_tuning_task import AT_SIZE, FILLING
 from lab.hardware.affinity import allowed_cpus
 from lab.hardware.clock import calibrate
 from lab.hardware.memory import Wanted, allocate, left_bytes
+from lab.hardware.mounts import mount_of
 from lab.hardware.placement import usable_nodes
 from lab.hardware.sysfs import Tree
 from lab.measure.bench import Bench
@@ -226,7 +227,7 @@ def _middle(values: list[float]) -> float:
 
 
 def file_system(folder: Path) -> str:
-    """Return what kind of file system a folder lies in, by the longest mount above it.
+    """Return what kind of file system a folder lies in.
 
     Raises
     ------
@@ -235,10 +236,4 @@ def file_system(folder: Path) -> str:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; name one on a disk")
-    kinds = {}
-    for line in (Tree().text("/proc/self/mountinfo") or "").splitlines():
-        words = line.split()
-        kinds[words[4]] = words[words.index("-") + 1]
-    place = folder.resolve()
-    above = [str(path) for path in (place, *place.parents) if str(path) in kinds]
-    return kinds[above[0]] if above else "unknown file system"
+    return mount_of(folder.resolve())[0]

@@ -10,7 +10,7 @@ from engines.errors import InputError
 from lab.experiments.memory_sizes import allowed_bytes
 from lab.experiments.page_cost_task import METRIC, WAYS, digest_of
 from lab.hardware.clock import calibrate
-from lab.hardware.sysfs import Tree
+from lab.hardware.mounts import mount_of
 from lab.measure.bench import Bench
 from lab.measure.process import Task
 from lab.measure.tally import measurements_of
@@ -63,33 +63,13 @@ def _usable(files_in: str) -> Path:
 
 def _where(folder: Path) -> str:
     """Say which file system a folder is on, and on which device."""
-    kind, device = mount_of(folder)
+    kind, device = mount_of(folder.resolve())
     if kind in _IN_MEMORY:
         return (
             f"{folder} is on {kind}, which is memory and no disk; name a folder on a disk to see "
             "what one adds"
         )
     return f"{folder} is on {kind}, device {device}"
-
-
-def mount_of(folder: Path, tree: Tree | None = None) -> tuple[str, str]:
-    """Return the kind of file system that a folder is on, and its device, as the kernel has them.
-
-    Parameters
-    ----------
-    folder
-        Absolute.
-    tree
-        Whose ``/proc/self/mountinfo`` tells; this machine's by default.
-    """
-    best, found = -1, ("an unknown file system", "unknown")
-    for line in ((tree or Tree()).text("/proc/self/mountinfo") or "").splitlines():
-        before, _, after = line.partition(" - ")
-        mounted, words = Path(before.split()[4].replace("\\040", " ")), after.split()
-        depth = len(mounted.parts)
-        if (mounted == folder or mounted in folder.parents) and depth >= best and len(words) > 1:
-            best, found = depth, (words[0], words[1])
-    return found
 
 
 def say_what_was_found(bench: Bench) -> None:

@@ -6,8 +6,9 @@ it), ``scheduling`` (real time), ``gaps`` and ``interruptions`` (what a core los
 ``handoff`` (a word between two cores), ``memory`` (buffers whose backing, page size and memory node
 are chosen, and looked at page by page), ``chase`` (what a load from memory takes), ``walks``,
 ``stream`` and ``faults`` (what goes through memory, moves bytes and meets pages for the first
-time), ``clock`` (ticks to nanoseconds), ``time_sources`` and ``clock_survey`` (what each clock
-costs; whether they agree), ``counters`` (cycles, instructions and misses, where they are counted),
+time), ``mounts`` (on which file system a folder is), ``clock`` (ticks to nanoseconds),
+``time_sources`` and ``clock_survey`` (what each clock costs; whether they agree), ``counters``
+(cycles, instructions and misses, where they are counted),
 ``doctor`` (what limits a measurement here) and ``machine`` (who it is, and all of it in one place).
 Everything that is read from files takes a ``root``, so that the files of another machine can be
 looked at.

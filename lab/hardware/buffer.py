@@ -25,6 +25,7 @@ from engines.errors import InputError
 from lab.hardware import placement
 from lab.hardware.capacity import left_bytes, lockable_bytes
 from lab.hardware.comparing import differences_of
+from lab.hardware.mounts import mount_of
 from lab.hardware.pages import PAGE, Found, found_of
 from lab.hardware.placement import FIRST_TOUCH, Policy
 from lab.hardware.reserve import folder, missing_pages, reserved
@@ -38,6 +39,7 @@ _POPULATE = {"read": 22, "populate": 23}  # Linux 5.14
 _OF_PAGES_THERE = ("collapse", "cold", "pageout", "dontneed")
 _TRANSPARENT = "/sys/kernel/mm/transparent_hugepage"
 _TRANSPARENT_BYTES = 1 << 21
+_SMALL_BYTES = 8 << 20  # what fills a container is not the small buffers of a process
 
 
 class Buffer:
@@ -437,7 +439,7 @@ def _require_room(wanted: Wanted) -> None:
                 f"{wanted.nbytes >> 20} MiB are wanted; bind to more nodes, or take preferred"
             )
     left = left_bytes(Tree())
-    if left is not None and wanted.nbytes > left and wanted.prefault != "no":
+    if left is not None and wanted.nbytes > max(left, _SMALL_BYTES) and wanted.prefault != "no":
         raise InputError(
             f"{wanted.nbytes >> 20} MiB are wanted and {left >> 20} MiB may be had; ask for less"
         )
@@ -478,14 +480,9 @@ def _grow(descriptor: int, wanted: Wanted, notes: list[str]) -> None:
 
 
 def _is_in_memory(wanted: Wanted) -> bool:
-    """Return whether the file's folder is one in memory (tmpfs), by the longest mount above it."""
+    """Return whether the file's folder is one in memory (tmpfs)."""
     folder = Path(wanted.path).parent if wanted.path else wanted.folder or tempfile.gettempdir()
-    place, kinds = Path(folder).resolve(), {}
-    for line in (Tree().text("/proc/self/mountinfo") or "").splitlines():
-        words = line.split()
-        kinds[words[4]] = words[words.index("-") + 1]
-    above = [str(path) for path in (place, *place.parents) if str(path) in kinds]
-    return bool(above) and kinds[above[0]] in ("tmpfs", "ramfs")
+    return mount_of(Path(folder).resolve())[0] in ("tmpfs", "ramfs")
 
 
 def in_a_thread(work: Callable[[], None], cpus: frozenset[int], policy: Policy) -> None:

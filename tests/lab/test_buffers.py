@@ -173,6 +173,14 @@ def test_what_cannot_be_is_refused_in_a_line(words, message):
     assert open_files() == files
 
 
+def test_where_nothing_is_left_a_small_buffer_is_not_what_is_too_much(monkeypatch):
+    monkeypatch.setattr(buffers, "left_bytes", lambda _: 0)
+    with allocate(Wanted(8 * MIB, prefault="touch")) as buffer:
+        assert buffer.array.nbytes == 8 * MIB
+    with pytest.raises(InputError, match="9 MiB are wanted and 0 MiB may be had"):
+        allocate(Wanted(9 * MIB, prefault="touch"))
+
+
 # -- locks -----------------------------------------------------------------------------------------
 
 

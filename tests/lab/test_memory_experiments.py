@@ -32,12 +32,13 @@ from lab.experiments.memory_latency_task import (
 )
 from lab.experiments.memory_sizes import allowed_bytes, sizes_of
 from lab.experiments.numa_matrix_asked import Nodes, in_words
-from lab.experiments.page_cost_asked import mount_of, task_for
+from lab.experiments.page_cost_asked import task_for
 from lab.experiments.page_cost_task import WAYS, NotHere, Region
 from lab.hardware import stream, walks
 from lab.hardware.affinity import allowed_cpus
 from lab.hardware.clock import calibrate
 from lab.hardware.faults import touch_each
+from lab.hardware.mounts import mount_of
 from lab.hardware.placement import usable_nodes
 from lab.hardware.sysfs import Tree
 from lab.hardware.topology import Cache, Topology, read
@@ -302,11 +303,17 @@ class TestFirstTouches:
             "1 0 8:1 / / rw - ext4 /dev/vda rw\n"
             "2 1 0:5 / /tmp rw shared:1 - tmpfs tmpfs rw\n"
             "3 1 8:2 / /data\\040two rw - xfs /dev/vdb rw\n"
+            "4 1 8:3 / /data\\134two\\011rows rw - ext4 /dev/vdc rw\n"
+            "5 4 8:4 / /data\\134two\\011rows rw - btrfs /dev/vdd rw\n"
+            "6 damaged\n"
         )
         tree = Tree(tmp_path)
         assert mount_of(Path("/tmp/deep/er"), tree) == ("tmpfs", "tmpfs")
         assert mount_of(Path("/tmpfile"), tree) == ("ext4", "/dev/vda")
         assert mount_of(Path("/data two/x"), tree) == ("xfs", "/dev/vdb")
+        assert mount_of(Path("/data\\two\trows"), tree) == ("btrfs", "/dev/vdd")  # hides the other
+        nothing = Tree(tmp_path / "no" / "proc")
+        assert mount_of(Path("/tmp"), nothing) == ("an unknown file system", "unknown")
 
 
 class TestSizes:
