@@ -7,13 +7,13 @@ as long as between two of them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lab.hardware import cores as read_from
+from lab.hardware.affinity import allowed_cpus
 from lab.hardware.allowance import Allowance, read_allowance
 from lab.hardware.caches import Cache, cache_rows, read_caches
 from lab.hardware.cores import Group
@@ -165,8 +165,8 @@ def read(root: str | Path = "/") -> Topology:
     Returns
     -------
     Topology
-        Where the kernel shows no CPUs at all, each CPU that Python counts (of another machine: that
-        its ``/proc/cpuinfo`` names) stands as a core of one package, and ``notes`` says so.
+        Where the kernel shows no CPUs at all, each CPU that ``/proc/cpuinfo`` names or, on this
+        machine, this process may use stands as a core of one package, and ``notes`` says so.
     """
     tree = Tree(root)
     online, offline = read_from.shown_cpus(tree)
@@ -204,8 +204,11 @@ def read(root: str | Path = "/") -> Topology:
 
 
 def _assumed(tree: Tree) -> Topology:
-    """Return what can be said without sysfs: Python's count here, /proc/cpuinfo's elsewhere."""
-    every = frozenset(range(os.cpu_count() or 1)) if tree.is_live else _processors(tree)
+    """Return what can be said without sysfs: what /proc/cpuinfo names, and here what may be used.
+
+    Not as many as Python counts: the CPUs that are on may be 0, 2, 4 and 6.
+    """
+    every = _processors(tree) | (frozenset(allowed_cpus()) if tree.is_live else frozenset())
     note = f"{CPU} shows no CPUs"
     note += (
         f"; {len(every)} are assumed, each a core of one package" if every else " under this root"

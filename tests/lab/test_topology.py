@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.hardware import affinity, topology
-from lab.hardware.sysfs import format_list, parse_list, parse_map, parse_size
+from lab.hardware.sysfs import Tree, format_list, parse_list, parse_map, parse_size
 
 CPU = "sys/devices/system/cpu"
 NODE = "sys/devices/system/node"
@@ -498,6 +498,18 @@ class TestPoorSights:
         assert seen.pus == (0, 2)
         assert len(seen.cores) == 2
         assert "2 are assumed" in seen.notes[0]
+
+    def test_here_the_cpus_that_may_be_used_are_read_as_themselves(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of four CPUs that are on, and of which no /sys tells: 0, 2, 4 and 6, not 0 to 3."""
+        monkeypatch.setattr(topology, "allowed_cpus", lambda: [2, 6])
+        tree = Tree(write(tmp_path, {}))
+        tree.is_live = True
+        assert topology._assumed(tree).pus == (2, 6)
+        write(tmp_path, {"proc/cpuinfo": "\n".join(f"processor : {cpu}" for cpu in (0, 2, 4, 6))})
+        assert topology._assumed(tree).pus == (0, 2, 4, 6)
+        assert [min(core) for core in topology._assumed(tree).cores] == [0, 2, 4, 6]
 
     @pytest.mark.parametrize(
         "garbage", ["", "\0\0", "-3", "9" * 40, "0-", "0-99999999", "é\nü", "[]"]
