@@ -79,7 +79,11 @@ class MappedBook:
         kind = kind_of(engine)
         pages = min(orders + 1, PAGES_MAX) if pages is None else pages
         file = BookFile.create(path, bytes_needed(orders, symbols, pages, owners))
-        return cls(file, kind(orders, symbols, pages, file.ladder, owners=owners))
+        try:
+            return cls(file, kind(orders, symbols, pages, file.ladder, owners=owners))
+        except BaseException:
+            file.discard()
+            raise
 
     @classmethod
     def attach(cls, path: str | os.PathLike[str], engine: str = "price_ladder") -> Self:

@@ -103,14 +103,9 @@ class BookFile:
         if not file._lock():
             file.close()
             raise FileError(path, "is being written by another process; end that one, or read it")
-        head, boot = file._head[0], _boot()
-        if head["is_open"] and boot != bytes(head["boot"]):
+        if problem := file._doubt():
             file.close()
-            raise FileError(
-                path,
-                "was open when the machine went down, so its pages are of different moments; "
-                "rebuild the book from its commands",
-            )
+            raise FileError(path, f"{problem}; rebuild the book from its commands")
         file._begin()
         return file
 
@@ -160,6 +155,21 @@ class BookFile:
             return f"was cut off: {there} of {wanted} bytes; rebuild the book from its commands"
         return ""
 
+    def _doubt(self) -> str:
+        """Say why the pages may be of different moments, or nothing; nobody else writes.
+
+        A file that nobody closed is sound only if the machine has run ever since.
+        """
+        head, boot = self._head[0], _boot()
+        if not head["is_open"] or (boot and boot == bytes(head["boot"])):
+            return ""
+        if boot and head["boot"]:
+            return "was open when the machine went down, so its pages are of different moments"
+        return (
+            "was not closed in order, and without /proc nothing tells whether the machine went "
+            "down since"
+        )
+
     def _begin(self) -> None:
         """Note that the file is open, and since which start of the machine."""
         self._head["boot"], self._head["is_open"] = _boot(), 1
@@ -192,6 +202,11 @@ class BookFile:
         self.sync()
         self._head["is_open"] = 0
         self.sync()
+        self.close()
+
+    def discard(self) -> None:
+        """Close the file and remove it: nothing came to be in it."""
+        self.path.unlink()
         self.close()
 
     def close(self) -> None:

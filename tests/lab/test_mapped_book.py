@@ -9,10 +9,11 @@ import time
 import numpy as np
 import pytest
 
-from engines.errors import FileError, InputError
+from engines.errors import CapacityError, FileError, InputError
 from engines.matching import present
 from engines.matching.ladder_layout import BOOK, HEADER
 from engines.messages import COMMAND, EVENT, CommandKind
+from lab.books import mapped_file
 from lab.books.busy_writer import BusyWriter, Cycle
 from lab.books.depth_reader import DepthReader, DepthSeen
 from lab.books.mapped import ENGINES, MappedBook
@@ -97,6 +98,11 @@ class TestAttaching:
         with pytest.raises(InputError, match="cannot live in a file"):
             MappedBook.create(tmp_path / "other", orders=10, engine="textbook")
 
+    def test_a_book_that_cannot_be_made_leaves_no_file(self, tmp_path):
+        with pytest.raises(CapacityError, match="0 owners is not within"):
+            MappedBook.create(tmp_path / "book", orders=10, owners=0)
+        assert list(tmp_path.iterdir()) == []
+
     def test_all_room_on_the_disk_is_taken_at_once(self, tmp_path):
         """A page that finds no room when it is first touched would kill the process."""
         with filled(tmp_path / "book"):
@@ -168,6 +174,20 @@ class TestRefusals:
         spoil(path, HEAD.fields["boot"][1], b"another start of the machine")
         spoil(path, HEAD.fields["is_open"][1], b"\x01\0\0\0")
         with pytest.raises(FileError, match="when the machine went down"):
+            MappedBook.attach(path)
+
+    @pytest.mark.parametrize("when", ["then", "now"])
+    def test_without_proc_a_book_that_was_left_open_is_refused(
+        self, path, tmp_path, monkeypatch, when
+    ):
+        """Two that know no start of the machine are not of the same one."""
+        boot = mapped_file._BOOT
+        monkeypatch.setattr(mapped_file, "_BOOT", tmp_path / "not" / "shown")
+        MappedBook.attach(path).close()  # it had been closed in order
+        spoil(path, HEAD.fields["is_open"][1], b"\x01\0\0\0")
+        if when == "then":
+            monkeypatch.setattr(mapped_file, "_BOOT", boot)
+        with pytest.raises(FileError, match="not closed in order, and without /proc .*; rebuild"):
             MappedBook.attach(path)
 
     def test_what_was_refused_is_not_locked(self, path):
