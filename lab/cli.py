@@ -200,7 +200,8 @@ def _engine(entry: Any) -> dict[str, Any]:
     "--fix",
     multiple=True,
     metavar="TITLE",
-    help="Change what the doctor warns of under this title, or all; may be given again.",
+    help="Change what the doctor warns of under this title, or all but hardware threads and clock; "
+    "may be given again.",
 )
 @click.option("--undo", is_flag=True, help="Give back what --fix changed.")
 @click.option(

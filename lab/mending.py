@@ -1,6 +1,7 @@
 """What ``lab probe --fix`` and ``--undo`` do: change what the doctor would have changed, and back.
 
-Only what is asked for by its title, or ``all``; each change is said with what was there before.
+Only what is asked for by its title, or ``all`` but what every program would feel (``_NAMED``);
+each change is said with what was there before.
 What is not a setting of the kernel (a boot parameter, a host) is said with its command instead.
 """
 
@@ -17,6 +18,16 @@ from lab.hardware.settings import SettingRefused
 
 ALL = "all"
 
+_NAMED = {
+    "hardware threads": "half of the CPUs go off for every program",
+    "clock": "every program reads the time from it",
+}
+_BEWARE = {
+    "hardware threads": "cpusets of control groups (version 1) and other programs' affinities have "
+    "lost the CPUs that went off, and stay narrower until somebody puts them back; --undo wakes "
+    "every sibling, also one that was off before",
+}
+
 
 def mend(titles: Sequence[str], root: str = "/") -> dict[str, list[dict[str, str]]]:
     """Change what the doctor warns of.
@@ -31,9 +42,10 @@ def mend(titles: Sequence[str], root: str = "/") -> dict[str, list[dict[str, str
     Returns
     -------
     dict
-        ``changed`` (title, file, before, after), ``refused`` (title, reason) and ``nothing``
-        (title, evidence): what needs no change. With ``all``, what cannot be changed from here is
-        left out of ``refused``: the doctor's list has it.
+        ``changed`` (title, file, before, after), ``refused`` (title, reason), ``nothing`` (title,
+        evidence): what needs no change, ``unnamed`` (title, reason): what is changed by its name
+        only, and ``beware`` (title, reason): what a change did besides. With ``all``, what cannot
+        be changed from here is left out of ``refused``: the doctor's list has it.
 
     Raises
     ------
@@ -42,17 +54,24 @@ def mend(titles: Sequence[str], root: str = "/") -> dict[str, list[dict[str, str
     """
     for title in titles:
         _check(title)
-    outcome: dict[str, list[dict[str, str]]] = {"changed": [], "refused": [], "nothing": []}
+    kinds = ("changed", "refused", "nothing", "unnamed", "beware")
+    outcome: dict[str, list[dict[str, str]]] = {kind: [] for kind in kinds}
     for finding in doctor.examine(root):
         if finding.title not in titles and ALL not in titles:
             continue
         if finding.severity == "fine":
             outcome["nothing"].append({"title": finding.title, "evidence": finding.evidence})
+        elif finding.settings and finding.title in _NAMED and finding.title not in titles:
+            row = {"title": finding.title, "reason": _NAMED[finding.title]}
+            outcome["unnamed"].append(row)
         elif finding.settings:
             _change(finding, root, outcome)
         elif ALL not in titles:
             reason = f"{finding.evidence}; {finding.remedy or 'nothing can be changed from here'}"
             outcome["refused"].append({"title": finding.title, "reason": reason})
+    for title in dict.fromkeys(row["title"] for row in outcome["changed"]):
+        if title in _BEWARE:
+            outcome["beware"].append({"title": title, "reason": _BEWARE[title]})
     return outcome
 
 
@@ -91,9 +110,20 @@ def mended_text(outcome: dict[str, list[dict[str, str]]]) -> str:
     ]
     lines += [f"refused  {row['title']}: {row['reason']}" for row in outcome["refused"]]
     lines += [f"nothing  {row['title']}: {row['evidence']}" for row in outcome["nothing"]]
+    lines += [
+        f'unnamed  {row["title"]}: not with all, as {row["reason"]}; --fix "{row["title"]}" does it'
+        for row in outcome["unnamed"]
+    ]
+    lines += [f"beware   {row['title']}: {row['reason']}" for row in outcome["beware"]]
     if outcome["changed"]:
-        lines.append("\nlab probe --undo gives all of it back; a restart of the machine does too")
+        lines.append(f"\nto put it back: {_undoing()}")
     return "\n".join(lines) or "nothing can be changed from here"
+
+
+def _undoing() -> str:
+    """Return the command that gives back what was just changed; the ledger is this user's."""
+    is_by_sudo = os.geteuid() == 0 and "SUDO_UID" in os.environ
+    return f"{'sudo ' if is_by_sudo else ''}lab probe --undo"
 
 
 def undo() -> dict[str, list[Any]]:

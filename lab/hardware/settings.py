@@ -231,15 +231,11 @@ def _make(ledger: Ledger) -> Ledger:
     """Make the changes, read them back, and write down what the kernel made of them."""
     tree, changes = Tree(ledger.root), []
     for change in ledger.changes:
-        now = was = value_of(tree, change.file)
-        if was is not None and not is_same(change.file, was, change.wanted):
-            _write(tree, change.file, change.wanted, was)
+        now = value_of(tree, change.file)
+        if now is not None and not is_same(change.file, now, change.wanted):
+            _write(tree, change.file, change.wanted, now)
             now = value_of(tree, change.file)
         if ledger.exact and (now is None or not is_same(change.file, now, change.wanted)):
-            # At once, as for a pool of huge pages that came to a part of what was asked for: where
-            # another lab holds the file too, undoing this ledger leaves it to that one.
-            if was is not None and now is not None and not is_same(change.file, now, was):
-                _write(tree, change.file, was, now)
             raise SettingRefused(
                 f"{change.file} took {change.wanted} and says {now}: the kernel did not do it; "
                 "choose a value that it can do"
@@ -301,16 +297,20 @@ def _close(ledger: Ledger) -> list[str]:
 def _undo(ledger: Ledger) -> list[GivenBack]:
     """Give back one ledger's changes, the last first, and forget it unless a write failed.
 
-    A file that somebody else still holds stays: the last who holds it gives it back.
+    A file that somebody else still holds stays: the last who holds it gives it back. Where the
+    kernel did a part of what was asked for, and so it was never confirmed, the file says again
+    what that one left.
     """
     others = [other for other in ledgers(ledger.path.parent) if other.path != ledger.path]
     held = _held([other for other in others if not other.is_over()])
     tree, outcomes, is_done = Tree(ledger.root), [], True
     for change in reversed(ledger.changes):
-        if tree.path(change.file) in held:
+        _, holding = held.get(tree.path(change.file), (None, None))
+        left = holding.after if holding and change.after is None else None
+        if holding and left is None:
             outcomes.append(GivenBack(change.file, value_of(tree, change.file) or ""))
             continue
-        outcome, is_written = _restore(tree, change)
+        outcome, is_written = _restore(tree, replace(change, before=left or change.before))
         is_done = is_done and is_written
         outcomes.append(outcome)
     if is_done:

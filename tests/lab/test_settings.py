@@ -15,10 +15,12 @@ import pytest
 from lab.hardware import ledger, settings
 from lab.hardware.settings import SettingRefused, changed, give_back, holders, keep
 from lab.measure.lifeline import python
-from lab.mending import undo, undone_text
+from lab.mending import mend, mended_text, undo, undone_text
 
 HUGE = "/proc/sys/vm/nr_hugepages"
 THP = "/sys/kernel/mm/transparent_hugepage/enabled"
+SMT = "/sys/devices/system/cpu/smt/control"
+CLOCK = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 DEFRAG = Path("/sys/kernel/mm/transparent_hugepage/defrag")
 WAIT_S = 20.0
 CHANGES = f"""
@@ -50,6 +52,25 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def values(root: Path) -> tuple[str, str]:
     """What the two settings of the tree say."""
     return tuple((root / name.lstrip("/")).read_text().strip() for name in (HUGE, THP))
+
+
+def write_feelings(root: Path) -> None:
+    """Make the tree a machine of two hardware threads, whose clock and huge pages can be mended."""
+    cpu = "/sys/devices/system/cpu"
+    texts = {
+        f"{cpu}/online": "0-1",
+        f"{cpu}/cpu0/topology/core_cpus_list": "0-1",
+        f"{cpu}/cpu1/topology/core_cpus_list": "0-1",
+        SMT: "on",
+        CLOCK: "hpet",
+        f"{Path(CLOCK).parent}/available_clocksource": "tsc hpet",
+        "/proc/cpuinfo": "flags : tsc constant_tsc nonstop_tsc",
+        THP: "[always] madvise never",
+    }
+    for name, text in texts.items():
+        path = root / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}\n")
 
 
 BEFORE = ("3", "always [madvise] never")
@@ -267,21 +288,6 @@ class TestRefused:
         assert values(tree)[0] == "3"
         assert files() == []
 
-    def test_a_part_of_what_was_asked_for_is_given_back_too(
-        self, tree: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """The kernel makes 5 huge pages where 7 were wanted, as it does where memory is scarce."""
-        write = settings._write
-
-        def write_at_most_5(tree, file: str, value: str, now: str) -> None:
-            write(tree, file, str(min(int(value), 5)), now)
-
-        monkeypatch.setattr(settings, "_write", write_at_most_5)
-        with pytest.raises(SettingRefused, match="took 7 and says 5: the kernel did not do it"):
-            keep({HUGE: 7}, root=tree)
-        assert values(tree)[0] == "3"
-        assert files() == []
-
     def test_half_of_what_was_asked_for_is_given_back_too(
         self, tree: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -342,6 +348,24 @@ class TestTwoLabs:
             assert values(tree) == ("7", "madvise")
         assert values(tree) == AFTER
 
+    def test_a_part_that_the_second_got_is_taken_back_to_what_the_first_has(
+        self, tree: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where memory is scarce, the kernel gives one 40 huge pages of 80, and another 60."""
+        write, gives = settings._write, iter(["40", "60"])
+
+        def give_less(tree, file, value, now):
+            write(tree, file, next(gives) if value == "80" else value, now)
+
+        monkeypatch.setattr(settings, "_write", give_less)
+        with changed({HUGE: 80}, root=tree, exact=False):
+            with pytest.raises(SettingRefused, match="took 80 and says 60"):
+                keep({HUGE: 80}, root=tree)
+            assert values(tree)[0] == "40"
+            assert len(files()) == 1
+        assert values(tree)[0] == "3"
+        assert files() == []
+
     def test_what_somebody_else_changed_is_left_and_said(self, tree: Path) -> None:
         keep({HUGE: 7}, root=tree)
         (tree / HUGE.lstrip("/")).write_text("12\n")
@@ -392,6 +416,47 @@ class TestKept:
         assert "sudo lab probe --undo gives back" in undone_text(undo())
         monkeypatch.setattr(os, "geteuid", lambda: 0)
         assert undone_text(undo()) == "nothing that this user changed is left"
+
+    def test_what_others_would_feel_is_changed_by_its_name_only(self, tree: Path) -> None:
+        write_feelings(tree)
+        outcome = mend(["all"], str(tree))
+        assert {row["title"] for row in outcome["unnamed"]} == {"hardware threads", "clock"}
+        assert "transparent huge pages" in {row["title"] for row in outcome["changed"]}
+        assert [(tree / name.lstrip("/")).read_text() for name in (SMT, CLOCK)] == ["on\n", "hpet\n"]
+        said = mended_text(outcome)
+        assert "unnamed  hardware threads: not with all" in said
+        assert '--fix "hardware threads" does it' in said
+        assert outcome["beware"] == []
+
+        outcome = mend(["all", "hardware threads"], str(tree))
+        assert [row["file"] for row in outcome["changed"]] == [SMT]
+        assert (tree / SMT.lstrip("/")).read_text() == "off"
+        (beware,) = outcome["beware"]
+        for words in ("cpusets of control groups (version 1)", "affinities", "every sibling"):
+            assert words in beware["reason"]
+        assert beware["reason"] in mended_text(outcome)
+        assert [row["title"] for row in mend(["clock"], str(tree))["changed"]] == ["clock"]
+        assert undo()["left"] == []
+        assert [(tree / name.lstrip("/")).read_text() for name in (SMT, CLOCK)] == ["on", "hpet"]
+
+    @pytest.mark.parametrize(
+        ("user", "by_sudo", "command"),
+        [
+            (0, True, "sudo lab probe --undo"),
+            (0, False, "lab probe --undo"),
+            (1000, False, "lab probe --undo"),
+        ],
+    )
+    def test_the_last_line_puts_it_back(
+        self, tree: Path, monkeypatch: pytest.MonkeyPatch, user: int, by_sudo: bool, command: str
+    ) -> None:
+        (tree / THP.lstrip("/")).write_text("[always] madvise never\n")
+        outcome = mend(["transparent huge pages"], str(tree))
+        monkeypatch.setattr(os, "geteuid", lambda: user)
+        monkeypatch.delenv("SUDO_UID", raising=False)
+        if by_sudo:
+            monkeypatch.setenv("SUDO_UID", "1000")
+        assert mended_text(outcome).splitlines()[-1] == f"to put it back: {command}"
 
     def test_a_title_that_there_is_not(self, tree: Path) -> None:
         code, _, said = self.lab("probe", "--root", str(tree), "--fix", "transparent hugepages")
