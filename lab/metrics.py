@@ -47,6 +47,7 @@ METRICS = {
     "instructions": Metric("instructions a command"),
     "cache_misses": Metric("cache misses a command"),
     "branch_misses": Metric("branch misses a command"),
+    "tlb_misses": Metric("TLB misses a command"),
     "cost": Metric("cost of a reading", "reading", "cost", "costs"),
     "one_way": Metric("time from one CPU to the other", "hand-over", "time", "matrix"),
     "load_latency": Metric("time of a load", "load", "time", "staircase"),
