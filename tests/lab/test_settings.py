@@ -422,7 +422,10 @@ class TestKept:
         outcome = mend(["all"], str(tree))
         assert {row["title"] for row in outcome["unnamed"]} == {"hardware threads", "clock"}
         assert "transparent huge pages" in {row["title"] for row in outcome["changed"]}
-        assert [(tree / name.lstrip("/")).read_text() for name in (SMT, CLOCK)] == ["on\n", "hpet\n"]
+        assert [(tree / name.lstrip("/")).read_text() for name in (SMT, CLOCK)] == [
+            "on\n",
+            "hpet\n",
+        ]
         said = mended_text(outcome)
         assert "unnamed  hardware threads: not with all" in said
         assert '--fix "hardware threads" does it' in said
