@@ -15,11 +15,14 @@ from pydantic import Field
 
 from lab.experiments.machine_parameters import Rounds, Seconds, Seed
 from lab.experiments.parameters import Control
+from lab.hardware.memory import left_bytes
+from lab.hardware.sysfs import Tree
 
 if TYPE_CHECKING:
     from lab.measure.bench import Bench
 
 _START_S = 0.7  # of a process, its kernels loaded from the cache
+_CPU_BYTES = 2 * 100 * 2**20  # two processes of a CPU live at once: 69 MiB each were seen
 
 SliceMs = Annotated[
     float,
@@ -33,7 +36,12 @@ Threshold = Annotated[
 ]
 MostCpus = Annotated[
     int,
-    Field(ge=1, le=1024, description="CPUs to spin on, at most; of more, some spread evenly."),
+    Field(
+        ge=1,
+        le=64,
+        description="CPUs to spin on, at most; of more, some spread evenly. Fewer where their "
+        "processes would take more than half of the memory that is free.",
+    ),
     Control(unit="CPUs", scale="log", group="Machine"),
 ]
 
@@ -67,10 +75,19 @@ def jitter(
             "lab.experiments.jitter_task:gaps",
             {"cpu": cpu, "slice_ms": slice_ms, "threshold_ns": threshold_ns, "seconds": seconds},
         )
-        for cpu in chosen_cpus(bench, most_cpus)
+        for cpu in chosen_cpus(bench, most_cpus, cpus_with_room(left_bytes(Tree())))
     }
     bench.compare(tasks, case="spinning", rounds=rounds, core=-1, seed=seed)
     say_what_was_found(bench)
+
+
+def cpus_with_room(left: int | None) -> int | None:
+    """Return how many CPUs' processes fit in half of what is left, one at least; None: any number.
+
+    >>> cpus_with_room(2**30), cpus_with_room(2**20), cpus_with_room(None)
+    (2, 1, None)
+    """
+    return None if left is None else max(1, left // 2 // _CPU_BYTES)
 
 
 def estimate_seconds(parameters: Mapping[str, Any]) -> float:
@@ -78,6 +95,9 @@ def estimate_seconds(parameters: Mapping[str, Any]) -> float:
     from lab.hardware.affinity import allowed_cpus
 
     cpus = min(parameters["most_cpus"], len(allowed_cpus()))
+    room = cpus_with_room(left_bytes(Tree()))
+    if room is not None:
+        cpus = min(cpus, room)
     slice_s = parameters["slice_ms"] / 1e3
     process_s = _START_S + 1.5 * slice_s + max(parameters["seconds"], slice_s)
     return 1.5 + 2 * parameters["rounds"] * cpus * process_s

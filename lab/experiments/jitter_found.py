@@ -21,14 +21,35 @@ _CAUSES = 3  # told of a CPU
 _RARE = 0.1  # a second
 
 
-def chosen_cpus(bench: Bench, most_cpus: int) -> list[int]:
-    """Return the CPUs to spin on, and note what the kernel was told of them at boot."""
+def chosen_cpus(bench: Bench, most_cpus: int, room: int | None) -> list[int]:
+    """Return the CPUs to spin on, and note what the kernel was told of them at boot.
+
+    Parameters
+    ----------
+    bench
+        Takes the notes.
+    most_cpus
+        On how many to spin at most.
+    room
+        For how many there is memory, None for any number.
+    """
     allowed = allowed_cpus()
-    last = allowed[-1]
-    step = -(-len(allowed) // most_cpus)
+    wanted = min(most_cpus, len(allowed))
+    step = -(-len(allowed) // (wanted if room is None else min(wanted, room)))
     cpus = allowed[::step]
     if step > 1:
         bench.note(f"{len(cpus)} of {len(allowed)} CPUs: every {step}th, from the first.")
+    if room is not None and room < wanted:
+        bench.note(
+            f"Only CPUs {format_list(set(cpus))} were looked at: each takes two processes of about "
+            "100 MiB, all at once, and no more than half of the memory that is free is taken; free "
+            "some, or give the container more."
+        )
+    _note_isolation(bench, allowed[-1])
+    return cpus
+
+
+def _note_isolation(bench: Bench, last: int) -> None:
     isolated, tickless = set(isolated_cpus()), set(tickless_cpus())
     bench.facts["isolated_cpus"] = format_list(isolated)
     if not is_told_of_isolation():
@@ -43,7 +64,6 @@ def chosen_cpus(bench: Bench, most_cpus: int) -> list[int]:
             f"No CPU is isolated, and each has a timer tick. To keep others off CPU {last}, boot "
             f"with isolcpus={last} nohz_full={last} rcu_nocbs={last} on the kernel's command line."
         )
-    return cpus
 
 
 def say_what_was_found(bench: Bench) -> None:
@@ -66,6 +86,13 @@ def say_what_was_found(bench: Bench) -> None:
     )
     for rival, runs in by_cpu.items():
         bench.note(_causes(rival, runs, longest[rival]))
+        cut = sum(run.outcome["gaps_cut"] for run in runs)
+        if cut:
+            bench.note(
+                f"{rival}: {amount(cut)} gaps were more than a slice keeps: they count in the "
+                "rate, in the time lost and as the longest, and the histogram is without them; "
+                "choose shorter slices or a higher threshold."
+            )
 
 
 def _causes(rival: str, runs: list[Run], longest_ns: float) -> str:

@@ -42,7 +42,8 @@ def gaps(
         ``readings``: the part of the time that lay in gaps, gaps a second, and a histogram of
         their lengths; ``digests``: whether gaps and what lies between
         them make up each slice, and whether the process was seen on its CPU alone;
-        ``interruptions``: what the kernel counted meanwhile; ``longest_ns``; ``spun_s``.
+        ``interruptions``: what the kernel counted meanwhile; ``longest_ns``; ``spun_s``;
+        ``gaps_cut``: how many gaps are not in the histogram, for which a slice had no room.
     """
     from lab.hardware.affinity import pinned
     from lab.hardware.gaps import Spinner
@@ -68,6 +69,7 @@ def gaps(
         "interruptions": seen.interruptions.as_dict(),
         "longest_ns": seen.longest_ns,
         "spun_s": seen.span_ns / 1e9,
+        "gaps_cut": seen.cut,
     }
 
 
@@ -78,15 +80,15 @@ class Seen:
     Attributes
     ----------
     times
-        The lengths of all gaps.
+        The lengths of all gaps that were kept.
     turns, stolen, rates
         The number of each slice, the part of it that lay in gaps, and its gaps a second.
     interruptions
         What the kernel counted in all of them.
-    gaps, lost_ns, span_ns, longest_ns
-        Of all slices together; the longest gap.
+    gaps, cut, lost_ns, span_ns, longest_ns
+        Of all slices together; ``cut`` gaps were not kept; the longest gap, kept or not.
     is_whole
-        Whether the gaps that were kept make up what each slice lost.
+        Whether the gaps that were kept make up what each slice lost, but for what lay in others.
     """
 
     times: Histogram = field(default_factory=Histogram)
@@ -95,6 +97,7 @@ class Seen:
     rates: list[float] = field(default_factory=list)
     interruptions: Interruptions = field(default_factory=Interruptions)
     gaps: int = 0
+    cut: int = 0
     lost_ns: float = 0.0
     span_ns: float = 0.0
     longest_ns: float = 0.0
@@ -108,12 +111,12 @@ class Seen:
         self.rates.append(one.gaps / (one.span_ns / 1e9))
         self.interruptions = self.interruptions.plus(counted)
         self.gaps += one.gaps
+        self.cut += one.gaps - len(one.lengths_ns)
         self.lost_ns += one.lost_ns
         self.span_ns += one.span_ns
         self.longest_ns = max(self.longest_ns, one.longest_ns)
-        all_kept = len(one.lengths_ns) == one.gaps
-        off_ns = abs(float(one.lengths_ns.sum()) - one.lost_ns)
-        self.is_whole = self.is_whole and one.readings > 0 and (off_ns < 1.0 or not all_kept)
+        off_ns = abs(float(one.lengths_ns.sum()) + one.cut_ns - one.lost_ns)
+        self.is_whole = self.is_whole and one.readings > 0 and off_ns < 1.0
 
     def readings(self) -> list[dict[str, Any]]:
         """Return the part stolen, the rate, and the lengths where there were gaps at all.

@@ -39,10 +39,12 @@ def spin(clock, span, threshold, starts, lengths, totals):
     starts, lengths
         int64, shape (n,): filled with the gaps, the first n of them; starts from the beginning.
     totals
-        int64, shape (4,): filled with the number of readings, the number of gaps, the ticks in
-        gaps and the ticks in steps that are none. The last two are the whole span.
+        int64, shape (6,): filled with the number of readings, the number of gaps, the ticks in
+        gaps and the ticks in steps that are none (these two are the whole span), the ticks in gaps
+        for which there was no room, and the ticks of the longest of all gaps.
     """
     readings, gaps, lost, free = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    cut, longest = np.int64(0), np.int64(0)
     begin = read_ticks(clock)
     last, end = begin, begin + span
     while last < end:
@@ -53,12 +55,16 @@ def spin(clock, span, threshold, starts, lengths, totals):
             if gaps < len(starts):
                 starts[gaps] = last - begin
                 lengths[gaps] = step
+            else:
+                cut += step
             gaps += 1
             lost += step
+            longest = max(longest, step)
         else:
             free += step
         last = now
     totals[0], totals[1], totals[2], totals[3] = readings, gaps, lost, free
+    totals[4], totals[5] = cut, longest
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,10 @@ class Slice:
         How often the clock was read.
     span_ns, lost_ns, free_ns
         From the first reading to the last; how much of it in gaps and how much not.
+    cut_ns
+        How much of ``lost_ns`` lay in gaps that were not kept.
+    longest_ns
+        The longest of all gaps, kept or not; 0 if there was none.
     """
 
     starts_ns: np.ndarray
@@ -84,16 +94,13 @@ class Slice:
     span_ns: float
     lost_ns: float
     free_ns: float
+    cut_ns: float
+    longest_ns: float
 
     @property
     def stolen(self) -> float:
         """The part of the time that lay in gaps."""
         return self.lost_ns / self.span_ns if self.span_ns else 0.0
-
-    @property
-    def longest_ns(self) -> float:
-        """The longest gap; 0 if there was none."""
-        return float(self.lengths_ns.max()) if len(self.lengths_ns) else 0.0
 
 
 class Spinner:
@@ -114,14 +121,14 @@ class Spinner:
         self._lengths = np.zeros(_GAPS_MAX, np.int64)
         self._starts.fill(1)  # zeros alone are not there before they are written
         self._lengths.fill(1)
-        self._totals = np.zeros(4, np.int64)
+        self._totals = np.zeros(6, np.int64)
 
     def slice(self, milliseconds: float) -> Slice:
         """Spin where the calling thread may run, and return what was taken from it."""
         unit_ns = self.clock.ns_per_tick
         span, threshold = round(1e6 * milliseconds / unit_ns), round(self.threshold_ns / unit_ns)
         spin(self.clock.code, span, max(1, threshold), self._starts, self._lengths, self._totals)
-        readings, gaps, lost, free = self._totals.tolist()
+        readings, gaps, lost, free, cut, longest = self._totals.tolist()
         kept = min(gaps, _GAPS_MAX)
         return Slice(
             starts_ns=self._starts[:kept] * unit_ns,
@@ -131,6 +138,8 @@ class Spinner:
             span_ns=(lost + free) * unit_ns,
             lost_ns=lost * unit_ns,
             free_ns=free * unit_ns,
+            cut_ns=cut * unit_ns,
+            longest_ns=longest * unit_ns,
         )
 
 
