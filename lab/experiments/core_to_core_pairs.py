@@ -21,6 +21,7 @@ AGREE = 0.15
 """By how much the lab and a program that shares no code with it may differ."""
 INDEPENDENT = ", C++"
 _LEVELS_APART = 1.5
+_TURNS_OF_A_LEVEL = 3
 Pair = tuple[int, int]
 
 
@@ -79,15 +80,17 @@ def relation(topology: Topology, one: int, other: int) -> str:
     Returns
     -------
     str
-        "one core", "one L2 cache", "one L3 cache", "one package", "two packages".
+        "one core", "one L2 cache", "one L3 cache", "one package", "two packages", or "not told".
     """
     if other in topology.siblings(one):
         return "one core"
     shared = [cache.level for cache in topology.caches if {one, other} <= cache.cpus]
     if shared:
         return f"one L{min(shared)} cache"
-    is_one = any({one, other} <= package for package in topology.packages)
-    return "one package" if is_one else "two packages"
+    if any({one, other} <= package for package in topology.packages):
+        return "one package"
+    is_told = {one, other} <= {cpu for package in topology.packages for cpu in package}
+    return "two packages" if is_told else "not told"
 
 
 def own_tasks(pairs: Sequence[Pair], trips: int, batches: int, seconds: float) -> dict[str, Task]:
@@ -177,20 +180,24 @@ def _wandering(bench: Bench, cases: Sequence[str]) -> str:
 def two_levels(values: Sequence[float]) -> tuple[float, float] | None:
     """Return the medians of two groups of times that lie far apart; None where there is one group.
 
-    The groups are cut where two neighbours in order differ most; each has a tenth of all at least,
-    and their medians differ by half or more.
+    The groups are cut where two neighbours in order differ most, and their medians differ by half
+    or more. Each has a tenth of all at least, and three: so many lie as far from the other group's
+    median. One slow turn, or two, is no second level.
 
-    >>> two_levels([27, 26, 28, 103, 104, 27]), two_levels([27, 26, 28, 30, 27])
-    ((27.0, 103.5), None)
+    >>> two_levels([27, 26, 28, 103, 104, 102]), two_levels([27, 26, 28, 103, 104, 27])
+    ((27.0, 103.0), None)
     """
     ordered = sorted(values)
-    least = max(1, -(-len(ordered) // 10))
+    least = max(_TURNS_OF_A_LEVEL, -(-len(ordered) // 10))
     cuts = range(least, len(ordered) - least + 1)
     if not cuts:
         return None
     cut = max(cuts, key=lambda place: ordered[place] / ordered[place - 1])
     low, high = float(median(ordered[:cut])), float(median(ordered[cut:]))
-    return (low, high) if high >= _LEVELS_APART * low else None
+    near = sum(value <= high / _LEVELS_APART for value in ordered[:cut])
+    far = sum(value >= low * _LEVELS_APART for value in ordered[cut:])
+    is_apart = high >= _LEVELS_APART * low and min(near, far) >= least
+    return (low, high) if is_apart else None
 
 
 def _say_agreement(bench: Bench, pairs: Sequence[Pair]) -> None:

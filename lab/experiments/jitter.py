@@ -15,7 +15,7 @@ from pydantic import Field
 
 from lab.experiments.machine_parameters import Rounds, Seconds, Seed
 from lab.experiments.parameters import Control
-from lab.hardware.memory import left_bytes
+from lab.hardware.capacity import left_bytes
 from lab.hardware.sysfs import Tree
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from engines.matching import IMPLEMENTATIONS
 from lab.experiments.machine_parameters import Rounds, Seconds, Seed, Smallest, StopEarly
 from lab.experiments.matching_parameters import FlowName, LiveOrders, Messages
 from lab.experiments.parameters import Control
-from lab.experiments.pinning_places import PLACES
-from lab.hardware.affinity import refusal, settled
+from lab.experiments.pinning_places import PLACES, ranked_cpus
+from lab.hardware.affinity import allowed_cpus, refusal, settled
 
 if TYPE_CHECKING:
     from lab.measure.bench import Bench
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 _BATCH = 64  # commands of the calls that are timed from outside
 _FASTEST = "native" if not IMPLEMENTATIONS["native"].missing else "price_ladder"
 _ALL = list(PLACES)
-_RANKING_S, _NEIGHBOUR_S = 0.2, 0.3
+_START_S, _NEIGHBOUR_S = 0.1, 0.3
+_RANKED_S = 0.05  # of each CPU that is ranked
 
 
 def _made_here(name: str) -> str:
@@ -133,5 +134,6 @@ def estimate_seconds(parameters: Mapping[str, Any]) -> float:
     places = parameters["placements"]
     beside = len({"neighbour", "memory_traffic"} & set(places))
     alike = {**parameters, "engines": [parameters["engine"]] * len(places)}
-    own_s = _RANKING_S + 2 * parameters["rounds"] * beside * _NEIGHBOUR_S
+    ranking_s = _START_S + _RANKED_S * len(ranked_cpus(allowed_cpus(), -1))
+    own_s = ranking_s + 2 * parameters["rounds"] * beside * _NEIGHBOUR_S
     return own_s + estimate(alike, kinds_of_pass=3)

@@ -7,7 +7,8 @@ from statistics import median
 from typing import Any
 
 from engines.errors import InputError
-from lab.experiments.pinning_places import Place, places_for, ranking_in_words
+from lab.experiments.pinning_places import Place, places_for, ranked_cpus, ranking_in_words
+from lab.hardware.affinity import allowed_cpus
 from lab.hardware.gaps import least_disturbed
 from lab.hardware.scheduling import real_time_refusal, real_time_share
 from lab.hardware.sysfs import format_list
@@ -19,9 +20,9 @@ from lab.units import duration, share
 
 _CASE, _PERCENT = "all", 99.9
 _IN_A_SENTENCE = {
-    "free": "where the kernel puts it",
+    "free": "unpinned",
     "pinned": "pinned",
-    "pinned, disturbed": "on the disturbed CPU",
+    "pinned, disturbed": "disturbed",
     "pinned, noisy neighbour": "beside a noisy neighbour",
     "pinned, memory traffic": "beside memory traffic",
     "real-time": "in real time",
@@ -37,9 +38,13 @@ def measure_where(bench: Bench, chosen: Sequence[str], core: int) -> dict[str, P
         None of them can be had here.
     """
     bench.say("starting", "which CPU is left alone")
-    ranking = least_disturbed()
-    found = places_for(chosen, ranking, core, read(), real_time_refusal())
+    usable = allowed_cpus()
+    ranked = ranked_cpus(usable, core)
+    ranking = least_disturbed(ranked)
+    found = places_for(chosen, ranking, core, read(), real_time_refusal(), usable)
     bench.note(ranking_in_words(ranking))
+    if len(ranked) < len(usable):
+        bench.note(f"{len(ranked)} of {len(usable)} CPUs were ranked: {format_list(set(ranked))}.")
     for sentence in found.missing:
         bench.note(sentence)
     if not found.places:
@@ -66,7 +71,8 @@ def say_what_was_found(bench: Bench, engine: str) -> None:
     first, rest = list(tails)[:2], list(tails)[2:]
     named = [*first, *([max(rest, key=tails.__getitem__)] if rest else [])]
     words = ", ".join(told[rival] for rival in named)
-    bench.finding = f"99.9 % of {engine}'s commands are answered within {words}"
+    # A title has two lines of 70 letters.
+    bench.finding = f"99.9 % of {engine}'s commands are done within {words}"
     bench.note(f"99.9 % of all commands were answered within {', '.join(told.values())}.")
     for rival, runs in by_rival.items():
         bench.note(_whereabouts(rival, runs))

@@ -36,6 +36,8 @@ PLACES = {
 }
 """What may be chosen, in order; the first chosen is the baseline. Each with its rival's name."""
 _PRIORITY = 1  # before every ordinary thread, behind all others of its class
+_RANKED_MOST = 16  # CPUs: each takes 50 ms
+_TOLD_OF_EACH_END = 4  # of the ranking
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,30 @@ class Found:
     missing: list[str]
 
 
+def ranked_cpus(usable: Sequence[int], core: int) -> list[int]:
+    """Return the CPUs to rank, 16 at most: of more, some that are spread evenly.
+
+    Parameters
+    ----------
+    usable
+        All that may be used, in order.
+    core
+        The CPU to pin to, which is among them; -1 for none.
+    """
+    most = min(len(usable), _RANKED_MOST)
+    cpus = [usable[place * len(usable) // most] for place in range(most)]
+    if core != -1 and core not in cpus:
+        cpus[-1] = core
+    return cpus
+
+
 def places_for(
-    chosen: Sequence[str], ranking: Sequence[Any], core: int, topology: Topology, refusal: str
+    chosen: Sequence[str],
+    ranking: Sequence[Any],
+    core: int,
+    topology: Topology,
+    refusal: str,
+    usable: Sequence[int] = (),
 ) -> Found:
     """Return where each chosen place is on this machine.
 
@@ -88,14 +112,32 @@ def places_for(
         Who shares what.
     refusal
         Why no thread may run in real time; "" where it may.
+    usable
+        Where a neighbour may run besides the CPUs of the ranking, which need not have all.
     """
     cpus = [one.cpu for one in ranking]
     quiet = cpus[0] if core == -1 else core
-    others = [cpu for cpu in cpus if cpu != quiet]
+    others = sorted({*cpus, *usable} - {quiet})
     found = Found({}, [], [])
     for name in (name for name in PLACES if name in chosen):
-        _add(found, name, quiet, others, topology, refusal)
+        if name == "disturbed" and others:
+            _add_disturbed(found, quiet, cpus[-1])
+        else:
+            _add(found, name, quiet, others, topology, refusal)
     return found
+
+
+def _add_disturbed(found: Found, quiet: int, worst: int) -> None:
+    """Add the CPU that is left alone least, unless it is the one where all others are pinned."""
+    rival = PLACES["disturbed"]
+    if worst == quiet:
+        found.missing.append(
+            f"{rival} is left out: CPU {quiet}, where it is pinned, is itself the most disturbed; "
+            "choose another core."
+        )
+        return
+    found.places["disturbed"] = Place(worst)
+    found.words.append(f"{rival}: on CPU {worst}")
 
 
 def _add(
@@ -119,9 +161,6 @@ def _add(
         found.missing.append(
             f"{rival} is left out: this process may use CPU {quiet} alone; let it use two."
         )
-    elif name == "disturbed":
-        found.places[name] = Place(others[-1])
-        found.words.append(f"{rival}: on CPU {others[-1]}")
     else:
         kind = "compute" if name == "neighbour" else "memory"
         beside = closest(topology, quiet, others, same_core=kind == "compute")
@@ -157,12 +196,15 @@ def closest(topology: Topology, cpu: int, others: Sequence[int], same_core: bool
 
 
 def ranking_in_words(ranking: Sequence[Any]) -> str:
-    """Say how much each CPU was disturbed just before."""
+    """Say how much each CPU was disturbed just before: of more than eight, the ends."""
     told = [
         f"CPU {one.cpu} {share(one.stolen) if one.stolen else 'nothing'}, longest gap "
         f"{duration(one.longest_ns)}"
         for one in ranking
     ]
+    between = len(told) - 2 * _TOLD_OF_EACH_END
+    if between > 0:
+        told[_TOLD_OF_EACH_END:-_TOLD_OF_EACH_END] = [f"{between} between these"]
     return (
         f"Taken from a process that spun for {ranking[0].spun_ms:.0f} ms just before (the median "
         f"of its slices): {'; '.join(told)}."

@@ -7,20 +7,27 @@ import json
 import os
 import signal
 import subprocess
+import textwrap
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engines.errors import InputError, MeasurementError
-from lab.experiments import core_to_core_pairs, independent
-from lab.experiments.core_to_core_pairs import relation, say_what_was_found
+from engines.matching import IMPLEMENTATIONS
+from lab.experiments import core_to_core_pairs, independent, jitter_found, pinning_found
+from lab.experiments.core_to_core_pairs import relation, say_what_was_found, two_levels
 from lab.experiments.core_to_core_task import digest_of, one_way
+from lab.experiments.jitter import cpus_with_room
+from lab.experiments.jitter_found import chosen_cpus
 from lab.experiments.jitter_task import RIGHT, gaps
 from lab.experiments.neighbour import Accompanied, Neighbour
-from lab.experiments.pinning_places import PLACES, places_for
+from lab.experiments.pinning_places import PLACES, places_for, ranked_cpus, ranking_in_words
 from lab.hardware.affinity import allowed_cpus
 from lab.hardware.gaps import Disturbance
 from lab.hardware.handoff import KINDS, checksum_of, exchange
@@ -148,6 +155,23 @@ class TestPairs:
     def test_without_a_shared_cache_the_package_is_told(self) -> None:
         assert relation(built_machine(), 2, 3) == "one package"
 
+    def test_where_no_packages_are_shown_none_are_made_up(self) -> None:
+        assert relation(replace(built_machine(), packages=()), 0, 2) == "not told"
+        one = replace(built_machine(), packages=built_machine().packages[:1])
+        assert relation(one, 0, 2) == "not told"
+
+    @pytest.mark.parametrize(
+        ("values", "levels"),
+        [
+            ([27, 26, 28, 103, 104, 102], (27.0, 103.0)),
+            ([27, 26, 28, 103, 104, 27], None),  # two turns are no level
+            ([27, 103, 27, 26, 28], None),
+            ([27] * 40 + [104] * 3, None),  # not a tenth of all
+        ],
+    )
+    def test_a_level_has_three_turns(self, values: list[float], levels: Any) -> None:
+        assert two_levels(values) == levels
+
     @pytest.mark.parametrize("most", [2, 7, 16])
     def test_of_many_cpus_some_are_taken(self, most: int) -> None:
         cpus = core_to_core_pairs.spread(range(0, 200, 2), most)
@@ -245,14 +269,51 @@ class TestJitter:
         really = Spinner.slice
 
         def short(self: Spinner, milliseconds: float) -> Any:
-            from dataclasses import replace
-
             one = really(self, milliseconds)
             return replace(one, lost_ns=one.lost_ns + 1e6)
 
         monkeypatch.setattr(Spinner, "slice", short)
         found = gaps(Talk(), cpu=LAST, slice_ms=2.0, threshold_ns=200.0, seconds=0.0)
         assert found["digests"] != [RIGHT]
+
+    @pytest.mark.parametrize("missing_ns", [0.0, 1e6])
+    def test_gaps_beyond_those_kept_count_and_are_held_against_what_was_lost(
+        self, monkeypatch: pytest.MonkeyPatch, missing_ns: float
+    ) -> None:
+        """Each step of the clock counts as a gap, of which ten are kept."""
+        from lab.hardware.gaps import Spinner
+
+        monkeypatch.setattr("lab.hardware.gaps._GAPS_MAX", 10)
+        really = Spinner.slice
+        slices: list[Any] = []
+
+        def short(self: Spinner, milliseconds: float) -> Any:
+            one = really(self, milliseconds)
+            slices.append(one)
+            return replace(one, lost_ns=one.lost_ns + missing_ns)
+
+        monkeypatch.setattr(Spinner, "slice", short)
+        found = gaps(Talk(), cpu=LAST, slice_ms=5.0, threshold_ns=0.001, seconds=0.0)
+        assert (found["digests"] == [RIGHT]) == (not missing_ns)
+        counted = slices[1:]  # the first is to warm
+        assert found["gaps_cut"] == sum(one.gaps - 10 for one in counted) > 1_000
+        assert found["longest_ns"] == max(one.longest_ns for one in counted)
+        assert all(one.longest_ns >= one.lengths_ns.max() for one in counted)
+        assert all(one.longest_ns >= one.cut_ns / (one.gaps - 10) for one in counted)
+
+    def test_no_more_processes_are_started_than_memory_is_left_for(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(jitter_found, "allowed_cpus", lambda: list(range(8)))
+        bench = Bench(silent)
+        assert chosen_cpus(bench, 8, cpus_with_room(500 * 2**20)) == [0]
+        assert chosen_cpus(bench, 8, cpus_with_room(2**30)) == [0, 4]
+        notes = " ".join(bench.notes)
+        assert "Only CPUs 0,4 were looked at" in notes
+        assert "free some, or give the container more" in notes
+        roomy = Bench(silent)
+        assert chosen_cpus(roomy, 8, cpus_with_room(2**33)) == list(range(8))
+        assert "Only" not in " ".join(roomy.notes)
 
 
 # -- places and neighbours ------------------------------------------------------------------------
@@ -291,6 +352,55 @@ class TestPlaces:
             alone.missing
         )
         assert alone.missing[-1] == "real-time is left out: no; do this."
+
+    def test_pinned_to_the_most_disturbed_cpu_there_is_none_that_is_more_so(self) -> None:
+        found = self.found(core=1)
+        assert "disturbed" not in found.places
+        assert found.missing == [
+            "pinned, disturbed is left out: CPU 1, where it is pinned, is itself the most "
+            "disturbed; choose another core."
+        ]
+        assert found.places["pinned"].cpu == 1
+
+    def test_of_many_cpus_sixteen_are_ranked_and_the_chosen_one_is_among_them(self) -> None:
+        assert ranked_cpus([0, 2, 5], -1) == [0, 2, 5]
+        assert ranked_cpus(range(64), -1) == list(range(0, 64, 4))
+        chosen = ranked_cpus(range(64), 33)
+        assert len(chosen) == len(set(chosen)) == 16
+        assert 33 in chosen
+
+    def test_a_neighbour_may_sit_where_nobody_ranked(self) -> None:
+        places = places_for(list(PLACES), self.ranking[:1], -1, built_machine(), "", range(8))
+        assert places.places["neighbour"].neighbour_cpu == 6
+
+    def test_of_many_cpus_the_ends_of_the_ranking_are_told(self) -> None:
+        many = [Disturbance(cpu, cpu / 100, 10.0, 1e3, 50.0) for cpu in range(16)]
+        told = ranking_in_words(many)
+        assert [f"CPU {cpu} " in told for cpu in range(16)] == [True] * 4 + [False] * 8 + [True] * 4
+        assert "; 8 between these; " in told
+        assert "between" not in ranking_in_words(many[:8])
+
+    def test_the_finding_fits_a_title(self) -> None:
+        times = Histogram()
+        times.record_array(np.full(10, 12_340.0))
+        outcome = {
+            "readings": [{"case": "all", "metric": "service_time", "histogram": times.to_hdr()}],
+            "whereabouts": {
+                "allowed": [0],
+                "samples": {"0": 1},
+                "ended_on": 0,
+                "migrations": 0,
+                "counted": True,
+            },
+            "neighbour_s": 0.0,
+            "given_back": True,
+        }
+        for rivals in combinations(PLACES.values(), 3):
+            bench = Bench(silent)
+            bench.runs = [Run(rival, 0, outcome) for rival in rivals]
+            pinning_found.say_what_was_found(bench, max(IMPLEMENTATIONS, key=len))
+            assert bench.finding.count("12.3 µs") == 3
+            assert len(textwrap.wrap(bench.finding, 70)) <= 2, bench.finding
 
 
 class Noted(Talk):
