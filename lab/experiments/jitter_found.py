@@ -50,7 +50,7 @@ def chosen_cpus(bench: Bench, most_cpus: int, room: int | None) -> list[int]:
 
 
 def _note_isolation(bench: Bench, last: int) -> None:
-    """Note what the kernel was told of the CPUs at boot, and what would keep others off the last."""
+    """Note what the kernel was told of the CPUs at boot, and what keeps others off the last one."""
     isolated, tickless = set(isolated_cpus()), set(tickless_cpus())
     bench.facts["isolated_cpus"] = format_list(isolated)
     if not is_told_of_isolation():
