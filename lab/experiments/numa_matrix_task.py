@@ -119,8 +119,8 @@ def _pair(memory: Memory, cpus: Sequence[int]) -> tuple[list[dict[str, Any]], bo
     """Return a load's time from one of the CPUs, and what all of them read at the same time."""
     cycle = memory.cycle
     with pinned(cpus[0]):
-        cycle.follow(min(len(cycle.order), 4 * _LOADS))
-        times = [cycle.follow(_LOADS // _PARTS) for _ in range(_PARTS)]
+        ahead = min(len(cycle.order), 4 * _LOADS)
+        times = cycle.follow([ahead, *[_LOADS // _PARTS] * _PARTS])[1:]
     load = {"metric": LATENCY, "unit": "ns", "value": median(times), "samples": _LOADS}
     streams = memory.streams[: len(cpus)]
     for one, cpu in zip(streams, cpus, strict=True):

@@ -132,11 +132,11 @@ class TestCyclesThroughMemory:
     def test_a_cycle_that_was_broken_is_noticed(self):
         memory, order = lines_of_memory(50), walks.at_random(50, 1)
         cycle = Cycle(50 * 64, memory, order, 0, walks.link(memory, order, 0))
-        cycle.follow(120)
+        cycle.follow([50, 70])
         assert cycle.is_right
         right = digest_of([cycle], [50 * 64])
         memory[int(order[25]) * walks.WORDS] = memory.ctypes.data + 64 * int(order[3])
-        cycle.follow(60)
+        cycle.follow([60])
         assert not cycle.is_right and digest_of([cycle], [50 * 64]) != right
 
 
