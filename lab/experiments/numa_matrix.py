@@ -34,10 +34,11 @@ def numa_matrix(
     from lab.experiments.numa_matrix_asked import Nodes, say_what_was_found
 
     nodes = Nodes.of_this_machine(bench)
-    if not nodes.cpus:
+    if not nodes.can_be_told_apart:
         return
+    task = nodes.task(bench, largest, seed, seconds)
     bench.compare(
-        {nodes.first_rival: nodes.task(bench, largest, seed, seconds)},
+        {nodes.first_rival: task},
         case=nodes.first_case,
         rounds=rounds,
         core=-1,
@@ -45,7 +46,7 @@ def numa_matrix(
         smallest=smallest / 100,
         early=stop_early,
     )
-    say_what_was_found(bench, nodes)
+    say_what_was_found(bench, nodes, task.arguments["nbytes"])
 
 
 def estimate_seconds(parameters: Mapping[str, Any]) -> float:

@@ -19,7 +19,7 @@ from lab.experiments.independent_task import Gathered
 from lab.experiments.memory_latency_task import Cycle
 from lab.hardware.affinity import pinned
 from lab.hardware.memory import Buffer, Wanted, allocate
-from lab.hardware.stream import Stream, bytes_for, stream
+from lab.hardware.stream import Stream, fill, stream
 from lab.hardware.walks import LINE_BYTES, at_random, link
 from lab.measure.talk import Talk
 
@@ -27,24 +27,35 @@ LATENCY, BANDWIDTH = "latency", "bandwidth"
 _PARTS, _LOADS = 16, 2**17
 _STRETCHES, _STRETCH_BYTES = 3, 1e8
 _TURNS_MOST = 200
+_CYCLE_BYTES = 1024 * 8  # what is read repeats after as many, so a share may begin there
 
 
 @dataclass
 class Memory:
-    """The memory of one node: what is chased through, and what is read by how many at once."""
+    """The memory of one node: what is chased through, and what is read by however many at once."""
 
     buffers: list[Buffer]
     cycle: Cycle
-    streams: list[Stream]
-    read_bytes: int
+    read: np.ndarray
+    nbytes: int
 
     def wrong_pages(self) -> int:
         """Return how many pages do not lie where they were bound to."""
         wrong = 0
         for buffer in self.buffers:
-            found = buffer.found()
-            wrong += found.pages - sum(found.nodes.get(node, 0) for node in buffer.wanted.nodes)
+            if buffer.wanted.nodes:
+                found = buffer.found()
+                wrong += found.pages - sum(found.nodes.get(node, 0) for node in buffer.wanted.nodes)
         return wrong
+
+    def streams(self, cpus: Sequence[int]) -> list[Stream]:
+        """Return what each of some CPUs reads: as much as the others, all of it together."""
+        count = share_of(self.nbytes, len(cpus)) // self.read.itemsize
+        nothing = self.read[:0]
+        return [
+            Stream(nothing, self.read[place * count :][:count], nothing, cpu)
+            for place, cpu in enumerate(cpus)
+        ]
 
 
 def distances(
@@ -53,6 +64,7 @@ def distances(
     cpus: Mapping[str, Sequence[int]],
     nodes: Sequence[int],
     nbytes: int,
+    is_bound: bool,
     seed: int,
     seconds: float,
 ) -> dict[str, Any]:
@@ -68,6 +80,8 @@ def distances(
         The nodes that have memory.
     nbytes
         How much of it to go through; whole pages.
+    is_bound
+        Whether memory is bound to its node; if not, there is one node and pages are not looked at.
     seed
         Decides the order of the lines.
     seconds
@@ -83,7 +97,10 @@ def distances(
     say("warming")
     most = max(len(own) for own in cpus.values())
     with ExitStack() as open_buffers:
-        memories = {node: _memory(open_buffers, node, nbytes, most, seed) for node in nodes}
+        memories = {
+            node: _memory(open_buffers, node if is_bound else None, nbytes, most, seed)
+            for node in nodes
+        }
         gathered, digests = Gathered(), []
         for turn in say.turns(seconds, _TURNS_MOST):
             wrong = sum(memory.wrong_pages() for memory in memories.values())
@@ -99,20 +116,38 @@ def distances(
         return {"readings": gathered.readings(), "digests": digests, "huge": huge}
 
 
-def _memory(open_buffers: ExitStack, node: int, nbytes: int, readers: int, seed: int) -> Memory:
-    """Return memory of a node, every page of it touched."""
+def _memory(
+    open_buffers: ExitStack, node: int | None, nbytes: int, readers: int, seed: int
+) -> Memory:
+    """Return memory of a node, or where it comes to lie by itself, every page of it touched."""
 
-    def bound(size: int, pages: str) -> Buffer:
-        wanted = Wanted(size, pages=pages, placement="bind", nodes=(node,), prefault="touch")
+    def touched(size: int, pages: str) -> Buffer:
+        where: dict[str, Any] = {} if node is None else {"placement": "bind", "nodes": (node,)}
+        wanted = Wanted(size, pages=pages, prefault="touch", **where)
         return open_buffers.enter_context(allocate(wanted))
 
-    chased = bound(nbytes, "transparent")
+    chased = touched(nbytes, "transparent")
     order = at_random(nbytes // LINE_BYTES, seed)
     memory = chased.array.view(np.int64)
     cycle = Cycle(nbytes, memory, order, 0, link(memory, order, 0))
-    each = nbytes // readers
-    read = [bound(bytes_for(each), "default") for _ in range(readers)]
-    return Memory([chased, *read], cycle, [Stream.over(one.array) for one in read], each)
+    read = touched(nbytes + readers * _CYCLE_BYTES, "default")
+    numbers = read.array.view(np.float64)
+    fill([numbers])
+    return Memory([chased, read], cycle, numbers, nbytes)
+
+
+def share_of(nbytes: int, readers: int) -> int:
+    """Return what each of so many reads, so that together they read no less than ``nbytes``.
+
+    Shared out among those who are there, and not among the most of any node: few readers would
+    read little, and that out of their caches.
+
+    Examples
+    --------
+    >>> share_of(2**20, 1), share_of(2**20, 3) // 8192
+    (1048576, 43)
+    """
+    return -(-nbytes // readers // _CYCLE_BYTES) * _CYCLE_BYTES
 
 
 def _pair(memory: Memory, cpus: Sequence[int]) -> tuple[list[dict[str, Any]], bool]:
@@ -122,11 +157,10 @@ def _pair(memory: Memory, cpus: Sequence[int]) -> tuple[list[dict[str, Any]], bo
         ahead = min(len(cycle.order), 4 * _LOADS)
         times = cycle.follow([ahead, *[_LOADS // _PARTS] * _PARTS])[1:]
     load = {"metric": LATENCY, "unit": "ns", "value": median(times), "samples": _LOADS}
-    streams = memory.streams[: len(cpus)]
-    for one, cpu in zip(streams, cpus, strict=True):
-        one.cpu = cpu
-    passes = max(1, round(_STRETCH_BYTES / memory.read_bytes))
-    found = [stream(streams, "read", memory.read_bytes, passes) for _ in range(_STRETCHES)]
+    streams = memory.streams(cpus)
+    each = share_of(memory.nbytes, len(cpus))
+    passes = max(1, round(_STRETCH_BYTES / each))
+    found = [stream(streams, "read", each, passes) for _ in range(_STRETCHES)]
     rate = {
         "metric": BANDWIDTH,
         "unit": "bytes_per_second",
