@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _START_S, _SET_UP_S = 1.2, 2.5e-9  # of a process, and a byte of the largest size
 _TURN_S = 0.06, 1.2e-9  # for the small sizes, and a byte of the largest
+# Along CPUs: a byte of what each goes through at the same time, and of what is checked one by one.
+_TOGETHER_S, _CHECK_S, _TOGETHER_BYTES = 1.2e-9, 0.7e-9, 4e8
+_GROUPS_MOST = 8
 
 Along = Annotated[
     Literal["working set", "CPUs"],
@@ -47,6 +50,8 @@ def memory_bandwidth(
     """Measure read, write, copy and triad by working set, or by CPUs at work at the same time."""
     from lab.experiments.memory_bandwidth_asked import say_what_was_found, tasks_along
 
+    if along == "CPUs" and core != -1:
+        bench.note(f"Core {core} has no meaning along CPUs: every thread is pinned to its own.")
     tasks, main = tasks_along(bench, along, largest, steps, seconds)
     bench.compare(
         tasks,
@@ -63,6 +68,25 @@ def memory_bandwidth(
 def estimate_seconds(parameters: Mapping[str, Any]) -> float:
     """Return about how long a run takes."""
     nbytes = parameters["largest"] * 2**20
-    turn_s = parameters["steps"] * (_TURN_S[0] + 2 * _TURN_S[1] * nbytes)
-    process_s = _START_S + _SET_UP_S * nbytes + max(parameters["seconds"], turn_s)
+    cpus, turn_s = 1, parameters["steps"] * (_TURN_S[0] + 2 * _TURN_S[1] * nbytes)
+    if parameters["along"] == "CPUs":
+        from lab.hardware.affinity import allowed_cpus
+
+        cpus = len(allowed_cpus())
+        together_s = _TOGETHER_S * max(_TOGETHER_BYTES, nbytes)
+        turn_s = sum(together_s + _CHECK_S * nbytes * count for count in counts_up_to(cpus))
+    process_s = _START_S + _SET_UP_S * nbytes * cpus + max(parameters["seconds"], turn_s)
     return 0.5 + 2 * parameters["rounds"] * process_s
+
+
+def counts_up_to(most: int) -> list[int]:
+    """Return how many CPUs work at the same time: all counts, or of many the powers of two.
+
+    Examples
+    --------
+    >>> counts_up_to(3), counts_up_to(12)
+    ([1, 2, 3], [1, 2, 4, 8, 12])
+    """
+    if most <= _GROUPS_MOST:
+        return list(range(1, most + 1))
+    return [*(1 << bit for bit in range(most.bit_length()) if 1 << bit < most), most]

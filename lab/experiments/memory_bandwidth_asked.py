@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from lab.experiments.memory_bandwidth import counts_up_to
 from lab.experiments.memory_bandwidth_task import METRIC, case_of, right_digest
 from lab.experiments.memory_sizes import allowed_bytes, sizes_of
 from lab.hardware.affinity import allowed_cpus
@@ -17,7 +18,6 @@ from lab.units import bytes_text, quantity
 _TASKS = "lab.experiments.memory_bandwidth_task"
 _LEAST_BYTES = 2**14
 _SPARE = 7 / 3  # arrays as long as the most: one and one more, and a third
-_GROUPS_MOST = 8
 
 
 def tasks_along(
@@ -51,19 +51,6 @@ def cores_first(machine: Topology, cpus: Sequence[int]) -> list[int]:
         turns.append((met.get(core, 0), cpu))
         met[core] = met.get(core, 0) + 1
     return [cpu for _, cpu in sorted(turns)]
-
-
-def counts_up_to(most: int) -> list[int]:
-    """Return how many CPUs work at the same time: all counts, or of many the powers of two.
-
-    Examples
-    --------
-    >>> counts_up_to(3), counts_up_to(12)
-    ([1, 2, 3], [1, 2, 4, 8, 12])
-    """
-    if most <= _GROUPS_MOST:
-        return list(range(1, most + 1))
-    return [*(1 << bit for bit in range(most.bit_length()) if 1 << bit < most), most]
 
 
 def say_what_was_found(bench: Bench, along: str) -> None:
