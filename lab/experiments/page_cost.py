@@ -2,8 +2,8 @@
 
 A page is there when somebody writes to it, and not before: the kernel stops the program, finds
 memory, clears it, and goes on. Here pages of every kind are come by in every way, one by one or all
-in one call, and the time is told for 4 KiB of memory, so that huge pages can stand beside small
-ones. Where they are touched one by one each write is timed by itself; the worst of those are what a
+in one call, and the time is told for the memory of a small page, so that huge ones can stand beside
+it. Where they are touched one by one each write is timed by itself; the worst of those are what a
 command pays that is the first to meet its page.
 
 Each way has new memory in each turn. The files have no name, so nothing of them is left behind.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engines.errors import InputError
 from lab.experiments.memory_sizes import allowed_bytes
-from lab.experiments.page_cost_task import METRIC, WAYS, digest_of
+from lab.experiments.page_cost_task import METRIC, PAGE, WAYS, digest_of
 from lab.hardware.clock import calibrate
 from lab.hardware.mounts import mount_of
 from lab.measure.bench import Bench
@@ -76,6 +76,7 @@ def say_what_was_found(bench: Bench) -> None:
     """Say what a page costs, what makes it cheaper, and what could not be had here."""
     for way, why in sorted({pair for run in bench.runs for pair in _missing(run.outcome)}):
         bench.note(f"Left out, {way}: {why}.")
+    bench.note(f"What a page costs is told for {bytes_text(PAGE)} of memory, of huge ones too.")
     stops = bench.runs[0].outcome["faults"] if bench.runs else {}
     told = ", ".join(f"{way} {count:,}" for way, count in stops.items())
     bench.note(

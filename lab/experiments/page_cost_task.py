@@ -229,9 +229,11 @@ def _locked(region: Region) -> Pages:
             pages = region.made(memory, lambda: placement.lock(address, region.nbytes))
         except OSError as error:
             limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+            remedy = f"the limit is {bytes_text(limit)}, raise it with ulimit -l"
+            if limit == resource.RLIM_INFINITY:
+                remedy = "there is no limit on it (ulimit -l), so free memory"
             raise NotHere(
-                f"{bytes_text(region.nbytes)} may not be locked ({error}); the limit is "
-                f"{bytes_text(limit)}, raise it with ulimit -l"
+                f"{bytes_text(region.nbytes)} may not be locked ({error}); {remedy}"
             ) from None
         placement.unlock(address, region.nbytes)
         return pages
@@ -346,7 +348,7 @@ def costs(
     Returns
     -------
     dict
-        ``readings``: nanoseconds for 4 KiB of memory, and the times of single faults;
+        ``readings``: nanoseconds for a small page of memory, and the times of single faults;
         ``digests``: what was there afterwards, each turn; ``missing``: by way, why it cannot be
         had; ``faults``: by way, how many stops a turn.
     """
