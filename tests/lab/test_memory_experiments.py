@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import platform
 import re
+import resource
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -19,10 +21,12 @@ from numba import njit
 
 from engines.errors import InputError
 from lab.experiments import memory_latency_asked as latency_asked
-from lab.experiments import memory_sizes, numa_matrix_task, page_cost_task
+from lab.experiments import memory_sizes, numa_matrix_task, page_cost_asked, page_cost_task
+from lab.experiments import numa_matrix_asked as numa_asked
 from lab.experiments.independent import built
 from lab.experiments.independent_task import stays
-from lab.experiments.memory_bandwidth_asked import cores_first, counts_up_to
+from lab.experiments.memory_bandwidth import counts_up_to, estimate_seconds
+from lab.experiments.memory_bandwidth_asked import cores_first
 from lab.experiments.memory_latency_task import (
     Cycle,
     digest_of,
@@ -31,10 +35,11 @@ from lab.experiments.memory_latency_task import (
     read_lat_mem_rd,
 )
 from lab.experiments.memory_sizes import allowed_bytes, sizes_of
+from lab.experiments.numa_matrix import numa_matrix
 from lab.experiments.numa_matrix_asked import Nodes, in_words
 from lab.experiments.page_cost_asked import task_for
 from lab.experiments.page_cost_task import WAYS, NotHere, Region
-from lab.hardware import stream, walks
+from lab.hardware import affinity, placement, stream, walks
 from lab.hardware.affinity import allowed_cpus
 from lab.hardware.clock import calibrate
 from lab.hardware.faults import touch_each
@@ -287,6 +292,21 @@ class TestFirstTouches:
             WAYS["file, first touch"](Region(2**21, 1, str(tmp_path)))
         assert list(tmp_path.iterdir()) == []
 
+    def test_a_lock_that_fails_without_a_limit_is_not_told_one(self, tmp_path, monkeypatch):
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOMEM, "mlock2: Cannot allocate memory")
+
+        monkeypatch.setattr(placement, "lock", full)
+        for limit, words in ((-1, "no limit"), (2**16, "the limit is 64 KiB")):
+            monkeypatch.setattr(resource, "getrlimit", lambda _, limit=limit: (limit, limit))
+            with pytest.raises(NotHere, match=words):
+                WAYS["locked"](Region(2**21, 1, str(tmp_path)))
+
+    def test_a_page_is_as_large_as_this_machine_s(self, bench, monkeypatch):
+        monkeypatch.setattr(page_cost_asked, "PAGE", 2**16)
+        page_cost_asked.say_what_was_found(bench)
+        assert any("for 64 KiB of memory" in note for note in bench.notes)
+
     def test_a_folder_that_is_not_there_is_refused_in_a_line(self, bench):
         with pytest.raises(InputError, match=r"no file can be made in /nowhere .*; name another"):
             task_for(bench, 4, "/nowhere", 0.1)
@@ -461,6 +481,20 @@ class TestBandwidth:
         assert counts_up_to(1) == [1]
         assert counts_up_to(64) == [1, 2, 4, 8, 16, 32, 64]
 
+    def test_a_core_says_nothing_along_cpus(self, tmp_path):
+        given = dict(along="CPUs", largest=1, core=allowed_cpus()[0])
+        result = run_experiment("memory_bandwidth", given, "smoke", silent, tmp_path)
+        assert any("no meaning along CPUs" in note for note in result.notes)
+
+    def test_more_cpus_are_reckoned_to_take_longer(self, monkeypatch):
+        given = dict(along="CPUs", largest=256, steps=1, rounds=1, seconds=0.1)
+
+        def reckoned(cpus: int) -> float:
+            monkeypatch.setattr(affinity, "allowed_cpus", lambda: list(range(cpus)))
+            return estimate_seconds(given)
+
+        assert reckoned(1) < reckoned(2) < reckoned(8) / 2
+
     def test_cpus_at_the_same_time(self, tmp_path):
         given = dict(along="CPUs", largest=1)
         result = run_experiment("memory_bandwidth", given, "smoke", silent, tmp_path)
@@ -497,6 +531,98 @@ class TestNodes:
 
         monkeypatch.setattr(numa_matrix_task, "allocate", elsewhere)
         assert all(int(digest[:8], 16) > 0 for digest in self.distances(bench)["digests"])
+
+    def test_few_readers_read_no_less_than_many(self, bench, monkeypatch):
+        read_at_once = []
+
+        def seen(streams, kind, nbytes, passes):
+            whole = sum(one.arrays(kind, nbytes)[0].nbytes for one in streams)
+            read_at_once.append((len(streams), whole))
+            return stream.stream(streams, kind, nbytes, passes)
+
+        monkeypatch.setattr(numa_matrix_task, "stream", seen)
+        cpu = allowed_cpus()[0]
+        task = Nodes.of_this_machine(bench).task(bench, 1, 1, 0.0)
+        cpus = {"0": [cpu], "1": [cpu] * 3}
+        found = numa_matrix_task.distances(Talk(), **task.arguments | {"cpus": cpus})
+        assert {count for count, _ in read_at_once} == {1, 3}
+        assert all(0 <= whole - 2**20 < 3 * 2**13 for _, whole in read_at_once)
+        assert all(int(digest[:8], 16) == 0 for digest in found["digests"]), "every sum is right"
+
+    def test_a_last_cache_counts_once_for_all_who_share_it(self):
+        def cache(level, kind, size, *cpus):
+            return Cache(level, kind, size, 64, frozenset(cpus))
+
+        caches = (
+            cache(1, "instruction", 2**15, 0),
+            cache(2, "unified", 2**20, 0, 1),
+            cache(3, "unified", 2**25, 0, 1),
+            cache(3, "unified", 2**25, 2, 3),
+        )
+        machine = replace(read(), caches=caches)
+        told = [numa_asked.last_cache_bytes(machine, cpus) for cpus in ([0], [0, 1], [0, 2], [9])]
+        assert told == [2**25, 2**25, 2**26, 0]
+
+    def test_what_a_cache_holds_is_not_told_as_memory(self, bench):
+        nodes = Nodes({0: [0]}, [0], load_cache_bytes=2**25, read_cache_bytes=2**25)
+        bench.runs.append(self.run_of_one_node(wrong=0))
+        bench.expect(numa_matrix_task.digest_of(0, 1))
+        numa_asked.say_what_was_found(bench, nodes, 2**20)
+        assert "through 1 MiB: a cache of 32 MiB holds it" in bench.finding
+        assert "not memory's" in bench.finding
+        numa_asked.say_what_was_found(bench, nodes, 2**26)
+        assert "cache" not in bench.finding
+
+    @pytest.mark.parametrize("wrong", [0, 3])
+    def test_pages_that_lay_elsewhere_are_said_to(self, bench, wrong):
+        bench.runs.append(self.run_of_one_node(wrong))
+        bench.expect(numa_matrix_task.digest_of(0, 1))
+        numa_asked.say_what_was_found(bench, Nodes({0: [0]}, [0]), 2**20)
+        assert ("Every page lay" in bench.notes[0]) == (wrong == 0)
+        assert ("In 1 of 1 turns" in bench.notes[0]) == (wrong > 0)
+
+    def run_of_one_node(self, wrong: int) -> Run:
+        """Return what a process found on one node, where so many pages lay elsewhere."""
+        case = numa_matrix_task.case_of(0, 0)
+        common = {"case": case, "samples": 1, "turns": {"turn": [1], "value": [14.2]}}
+        readings = [
+            common | {"metric": "latency", "unit": "ns", "value": 14.2},
+            common | {"metric": "bandwidth", "unit": "bytes_per_second", "value": 1.11e11},
+        ]
+        digests = [numa_matrix_task.digest_of(wrong, 1)]
+        outcome = {"readings": readings, "digests": digests, "huge": {0: 1.0}}
+        return Run(numa_matrix_task.rival_of(0), 0, outcome)
+
+    @pytest.fixture
+    def nothing_bound(self, monkeypatch):
+        """A container that forbids mbind."""
+
+        def forbidden(*_: object, **__: object) -> None:
+            raise PermissionError(errno.EPERM, "mbind: Operation not permitted")
+
+        monkeypatch.setattr(placement, "bind_range", forbidden)
+
+    def test_one_node_is_measured_where_binding_is_forbidden(
+        self, bench, nothing_bound, monkeypatch
+    ):
+        monkeypatch.setattr(numa_asked, "usable_nodes", lambda: usable_nodes()[:1])
+        found = self.distances(bench)
+        assert found["readings"] and set(found["digests"]) == {bench.expected_digest}
+        assert any("not bound" in note and "SYS_NICE" in note for note in bench.notes)
+
+    def test_several_nodes_are_a_line_where_binding_is_forbidden(
+        self, bench, nothing_bound, monkeypatch
+    ):
+        monkeypatch.setattr(numa_asked, "usable_nodes", lambda: (0, 1))
+        numa_matrix(bench)
+        assert bench.runs == [] and "cannot be bound" in bench.finding
+        assert "SYS_NICE" in bench.notes[-1]
+
+    def test_cpus_on_a_node_without_memory_are_a_line(self, bench, monkeypatch):
+        monkeypatch.setattr(numa_asked, "cpus_of", lambda _: frozenset({9998, 9999}))
+        numa_matrix(bench)
+        assert bench.runs == [] and "on a node with memory" in bench.finding
+        assert any("CPU 9998-9999" in note for note in bench.notes)
 
     def test_one_node_is_said_to_be_one(self, bench, tmp_path):
         if len(usable_nodes()) > 1:
