@@ -26,6 +26,12 @@ from lab.measure.tally import LEAST_NS, Look, Run, all_decided
 
 _TOLD_EVERY_S = 0.25
 _STEPS = 2  # of a process: it is ready, it has been measured
+_PROCESS_BYTES = 80 * 2**20  # of one that has loaded Numba and a small book
+_NO_TURNS = (
+    "There is not memory for all processes of a round at once, so they ran one after the other and "
+    "took no turns: how the machine wanders is in every ratio. Choose fewer rivals, or give this "
+    "machine or container more memory."
+)
 
 
 @dataclass(frozen=True)
@@ -302,6 +308,7 @@ class Bench:
         where = f"{case.name}, " if self.has_cases else ""
         rivals = order.sample(list(case.tasks) * 2, 2 * len(case.tasks))
         processes: list[tuple[str, Attended]] = []
+        are_together = self._has_room_for(len(rivals))
         try:
             for place, rival in enumerate(rivals):
                 run = 2 * number + rivals[:place].count(rival) + 1
@@ -309,6 +316,9 @@ class Bench:
                 task = case.tasks[rival]
                 if isinstance(task, Together):
                     self._keep(rival, number, case, self.run_together(task, detail))
+                    self._done += _STEPS
+                elif not are_together:
+                    self._keep(rival, number, case, self.run(task, detail, core))
                     self._done += _STEPS
                 else:
                     processes.append((rival, self._started(task, core, detail)))
@@ -328,6 +338,18 @@ class Bench:
                 process.end_soon()
             for _, process in processes:
                 process.stop()
+
+    def _has_room_for(self, count: int) -> bool:
+        """Say whether all processes of a round can live at once; where not, note what that does."""
+        from lab.hardware.memory import left_bytes
+        from lab.hardware.sysfs import Tree
+
+        left = left_bytes(Tree())
+        if left is None or left >= count * _PROCESS_BYTES:
+            return True
+        if _NO_TURNS not in self.notes:
+            self.note(_NO_TURNS)
+        return False
 
     def _started(self, task: Task, core: int, detail: str) -> Attended:
         cpu = _checked_cpu(core)

@@ -108,6 +108,18 @@ def of_session(session: int) -> list[int]:
     return [number for number, fields in stats().items() if int(fields[3]) == session]
 
 
+def test_without_memory_for_all_of_a_round_they_run_one_after_the_other(bench, monkeypatch):
+    monkeypatch.setattr("lab.hardware.memory.left_bytes", lambda tree: 300 * 2**20)
+    tasks = {name: task("records", spin_s=0.01, most=5) for name in ("one", "other")}
+    bench.compare(tasks, case="all", rounds=1, core=-1, seed=1)
+    spans = [list(run.outcome["spans"].values()) for run in bench.runs]
+    assert len(spans) == 4 and all(len(own) == 5 for own in spans)
+    in_order = sorted((own[0][0], own[-1][1]) for own in spans)
+    assert all(end <= start for (_, end), (start, _) in pairwise(in_order))
+    (note,) = [note for note in bench.notes if "one after the other" in note]
+    assert "more memory" in note
+
+
 # -- one at a time --------------------------------------------------------------------------------
 
 
