@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from lab.plots.labels import FAMILY, Box, densified, text_size, wrapped
-from lab.plots.styles import GREY_SHEET, GRID, INK, SOFT_INK
+from lab.plots.styles import GRID, INK, SHADE, SOFT_INK
 
 FULL = (8.0, 4.7)
 HALF = (4.0, 2.35)
@@ -57,12 +57,14 @@ class Sheet:
     size
         Width and height in inches; letters shrink on a small sheet, but less than the sheet does.
     title
-        The finding.
+        The finding; nothing for a sheet whose header stands beside it.
     notes
         Lines under it: what was measured, and what cannot be told.
     scale
         Of letters and lines, for a sheet that is low because it holds little; by default from its
         size.
+    figure
+        What to draw on, in place of what is there; a new one when None.
     """
 
     def __init__(
@@ -71,14 +73,18 @@ class Sheet:
         title: str,
         notes: Sequence[str],
         scale: float | None = None,
+        figure: Figure | None = None,
     ) -> None:
         self.width, self.height = size[0] * _POINTS, size[1] * _POINTS
         shrink = min(size[0] / FULL[0], size[1] / FULL[1], 1.0)
         self.scale = scale or 0.44 + 0.56 * shrink
-        self.figure = Figure(figsize=size, facecolor="white")
+        self.figure = figure or Figure(figsize=size)
+        self.figure.clear()
+        self.figure.set_facecolor("white")
         self.margin = 12 * self.scale
         self.top = self.height - 10 * self.scale
-        self._header(title, notes)
+        if title:
+            self._header(title, notes)
 
     def _header(self, title: str, notes: Sequence[str]) -> None:
         room = self.width - 2 * self.margin
@@ -140,6 +146,13 @@ class Sheet:
         self.write(0.95 * tick, middle[1], (fitting or [""])[0], tick, INK, turned=True)
         return axes
 
+    def show(
+        self, axes: Axes, x_range: tuple[float, float], y_range: tuple[float, float]
+    ) -> None:
+        """Show another part of what is drawn: what is written from now on lies where it is then."""
+        self._x, self._y = x_range, y_range
+        axes.set(xlim=x_range, ylim=y_range)
+
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Return where a point of the axes lies on the sheet, in points."""
         x_part = (x - self._x[0]) / (self._x[1] - self._x[0])
@@ -190,7 +203,8 @@ class Sheet:
             low, high = self._y
             start = max(x_from, self._x[0])
             patch = Rectangle((start, low), self._x[1] - start, high - low, zorder=0)
-            patch.set(facecolor=GREY_SHEET, linewidth=0)
+            # Over the grid in a live figure, where lines are drawn on a frame that stays.
+            patch.set(facecolor=SHADE, linewidth=0)
             axes.add_patch(patch)
 
     def grid(self, axes: Axes, axis: str) -> None:

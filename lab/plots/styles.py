@@ -17,6 +17,7 @@ INK = "#202124"
 SOFT_INK = "#5f6368"
 GRID = "#e3e4e6"
 GREY_SHEET = "#f1f1f2"
+SHADE = "#20212410"  # over white the same, and a grid can be seen through it
 
 
 @dataclass(frozen=True)
