@@ -35,7 +35,7 @@ TOP_LEVEL = {
     "tests",
 }
 SHARED_BY_ROOMS = ("engines.messages", "engines.errors", "engines.intrinsics")
-READERS_OF_RESULTS = {"plots", "panels", "report", "tables"}
+READERS_OF_RESULTS = {"plots", "panels", "report", "reports", "tables"}
 # Code is what is left without blank lines, comments, docstrings and imports.
 FILE_CODE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70

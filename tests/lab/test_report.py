@@ -13,9 +13,10 @@ import pytest
 
 from engines.errors import FileError, InputError
 from lab import plots, tables
-from lab.measure.result import Result, save
+from lab.measure.result import CHECKOUT, Result, save
 from lab.plots import reading
-from lab.report import CHECKOUT, TEMPLATE, write_html
+from lab.report import write_html
+from lab.reports.page import TEMPLATE
 
 FETCHES = ("src", "href", "action", "data", "poster", "srcset", "background")
 
@@ -186,8 +187,8 @@ def test_the_same_results_give_the_same_bytes(latency_result, tmp_path):
 
 def test_a_name_without_ending_gets_one(latency_result, tmp_path):
     assert write_html([latency_result()], tmp_path / "plain").name == "plain.html"
-    with pytest.raises(FileError, match="ending .pdf; name a .html file"):
-        write_html([latency_result()], tmp_path / "paper.pdf")
+    with pytest.raises(FileError, match="ending .exe; choose from .html"):
+        write_html([latency_result()], tmp_path / "paper.exe")
 
 
 def test_no_result_makes_no_report(tmp_path):
@@ -243,4 +244,4 @@ def test_a_folder_is_no_page(latency_result, tmp_path):
 
 
 def test_the_template_is_found_beside_the_module():
-    assert (CHECKOUT / "lab" / TEMPLATE).is_file()
+    assert (CHECKOUT / "lab" / "reports" / TEMPLATE).is_file()
