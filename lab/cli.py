@@ -262,7 +262,12 @@ def _run(
     from lab.summaries import result_text
 
     result = run_experiment(
-        experiment.name, given, common["size"], report=report, folder=common["folder"]
+        experiment.name,
+        given,
+        common["size"],
+        report=report,
+        folder=common["folder"],
+        so_far=common["so_far"],
     )
     report.close()
     if common["as_json"]:
@@ -283,11 +288,18 @@ _SIZE = click.Option(
     help="smoke: seconds, as in the tests. full: minutes. Else the defaults.",
 )
 _JSON = click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON object.")
+# For panels: where to write after each round what was found up to there.
+_SO_FAR = click.Option(["--so-far"], type=click.Path(dir_okay=False), hidden=True)
 
 main.add_command(
     Experiments(
         run=_run,
-        common=[_SIZE, _folder("Where the result is saved (default: data/results/runs)."), _JSON],
+        common=[
+            _SIZE,
+            _folder("Where the result is saved (default: data/results/runs)."),
+            _JSON,
+            _SO_FAR,
+        ],
         name="run",
         help="Run EXPERIMENT in fresh processes and save its result.",
         subcommand_metavar="EXPERIMENT [OPTIONS]",

@@ -34,6 +34,9 @@ _NO_TURNS = (
 )
 
 
+SoFar = Callable[[int, int, str], None]
+
+
 @dataclass(frozen=True)
 class Case:
     """One of several cases of a run: work with a digest of its own, and who does it.
@@ -78,6 +81,9 @@ class Bench:
         looks together are wrong no more often than ``ERROR_RATE``, and the difference looked for.
     fractions
         Which part of all rounds was there at each look that was planned.
+    so_far
+        Told between two rounds how many are over, of how many, and that rounds are what is counted;
+        None where nobody asks.
     """
 
     def __init__(self, report: Report) -> None:
@@ -92,6 +98,7 @@ class Bench:
         self.fractions: tuple[float, ...] = (1.0,)
         self._expected: dict[str, str] = {}
         self._met: dict[str, tuple[str, int]] = {}  # by whose process each rival was measured
+        self.so_far: SoFar | None = None
         self._report = report
         self._done = self._total = self._kept = 0
         self._told_s = 0.0
@@ -116,6 +123,11 @@ class Bench:
     def say(self, phase: Phase, detail: str) -> None:
         """Report what is being done."""
         self._report(phase, self._done, self._total, detail)
+
+    def hand_on(self, done: int, total: int, what: str) -> None:
+        """Hand on what was found up to here, where somebody asks; nothing is measured meanwhile."""
+        if self.so_far is not None and done < total:
+            self.so_far(done, total, what)
 
     def share(self, values: np.ndarray[Any, Any]) -> SharedArray:
         """Return a copy of an array that measured processes can map; gone with the bench."""
@@ -294,12 +306,23 @@ class Bench:
                     self.runs[first:], self.main_case, self.level, self.smallest
                 ):
                     break
-        # The order of the registry, whatever order chance gave them.
-        rivals = list(dict.fromkeys(rival for _, rival in pairs))
+            self._hand_on_in_order(number + 1, rounds, cases)
+        self.runs = self._in_order(cases)
+        self._note_pinning(self.runs[first:], self._kept - kept, core)
+
+    def _hand_on_in_order(self, done: int, rounds: int, cases: Sequence[Case]) -> None:
+        runs, self.runs = self.runs, self._in_order(cases)
+        self.hand_on(done, rounds, "rounds")
+        self.runs = runs
+
+    def _in_order(self, cases: Sequence[Case]) -> list[Run]:
+        """Return the runs in the order of the registry, whatever order chance gave them."""
+        rivals = list(dict.fromkeys(rival for case in cases for rival in case.tasks))
         places = {name: (rivals.index(one), place) for name, (one, place) in self._met.items()}
         works = [case.name if self.has_cases else "" for case in cases]
-        self.runs.sort(key=lambda run: (places[run.rival], works.index(run.work), run.round))
-        self._note_pinning(self.runs[first:], self._kept - kept, core)
+        return sorted(
+            self.runs, key=lambda run: (places[run.rival], works.index(run.work), run.round)
+        )
 
     def _run_round(
         self, case: Case, number: int, rounds: int, core: int, order: random.Random

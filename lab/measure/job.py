@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import IO, Any
 
 from engines.errors import ExchangeLabError, MeasurementError
@@ -22,6 +23,7 @@ from lab.experiments.parameters import command_line
 from lab.measure.lifeline import GRACE_S, environment, python
 from lab.measure.result import Result, load
 
+_PACE_COUNTS = 4.0  # how fast a run is counts fully from a quarter of it on
 _POLL_S = 0.002  # between the end of a process's pipe and the end of the process
 Callback = Callable[["Job"], None]
 
@@ -42,6 +44,8 @@ class Job:
         over and the process is gone. They may set traits of widgets, and must not draw or print.
     folder
         Where the result goes; ``data/results/runs`` by default.
+    on_so_far
+        Called as the others are, whenever there is a result so far; without it none is made.
 
     Attributes
     ----------
@@ -53,6 +57,8 @@ class Job:
         One line that says what went wrong, or "".
     result
         The result, when done.
+    so_far
+        What was found up to the last round that is over, None before there is one.
     """
 
     def __init__(
@@ -63,13 +69,17 @@ class Job:
         on_progress: Callback | None = None,
         on_end: Callback | None = None,
         folder: str | os.PathLike[str] | None = None,
+        on_so_far: Callback | None = None,
     ) -> None:
         self.state = "waiting"
         self.phase, self.progress, self.message = "starting", 0.0, "starting"
         self.error = ""
         self.result: Result | None = None
+        self.so_far: Result | None = None
         self._words = _command(experiment, parameters, size, folder)
-        self._on_progress, self._on_end = on_progress, on_end
+        self._on_progress, self._on_end, self._on_so_far = on_progress, on_end, on_so_far
+        self._draft: Path | None = None
+        self._draft_ns = 0  # when the draft that was read last was written
         self._process: subprocess.Popen[str] | None = None
         # Between start and cancel, who comes first; and no signal after the process was reaped,
         # since its number may by then be another's.
@@ -83,6 +93,13 @@ class Job:
         if not self._start_s:
             return 0.0
         return (self._end_s or time.monotonic()) - self._start_s
+
+    def seconds_left(self, estimate_s: float) -> float:
+        """Return about how long it goes on: by an estimate first, then by its own pace."""
+        pace_weight = min(1.0, _PACE_COUNTS * self.progress)
+        by_estimate_s = (1.0 - self.progress) * estimate_s
+        by_pace_s = self.seconds * (1.0 / self.progress - 1.0) if self.progress else 0.0
+        return pace_weight * by_pace_s + (1.0 - pace_weight) * by_estimate_s
 
     def start(self) -> None:
         """Start the process; returns at once."""
@@ -120,7 +137,11 @@ class Job:
     def _attend(self) -> None:
         """Start the process, read it to its end, say how it ended."""
         try:
-            with tempfile.TemporaryFile("w+") as output:
+            with (
+                tempfile.TemporaryFile("w+") as output,
+                tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+            ):
+                self._draft = Path(folder) / "so_far.json"
                 process = self._started(output)
                 if process is not None:
                     last_words = self._follow(process)
@@ -139,8 +160,9 @@ class Job:
         with self._lock:
             if self.state != "running":
                 return None
+            wanted = ["--so-far", str(self._draft)] if self._on_so_far is not None else []
             self._process = subprocess.Popen(
-                self._words,
+                [*self._words, *wanted],
                 env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -191,7 +213,18 @@ class Job:
         self.message = f"{self.phase}: {detail}" if detail else self.phase
         if self._on_progress is not None and self.state == "running":
             self._on_progress(self)
+        self._take_draft()
         return True
+
+    def _take_draft(self) -> None:
+        """Load the result so far where another was written since the last one."""
+        if self._on_so_far is None or self._draft is None or self.state != "running":
+            return
+        with contextlib.suppress(OSError, ExchangeLabError):  # none yet, or gone with the process
+            written_ns = self._draft.stat().st_mtime_ns
+            if written_ns != self._draft_ns:
+                self._draft_ns, self.so_far = written_ns, load(self._draft)
+                self._on_so_far(self)
 
     def _conclude(self, code: int, output: str, last_words: str) -> None:
         """Load the result, or say why there is none."""

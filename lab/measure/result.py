@@ -249,21 +249,25 @@ def save(result: Result, folder: str | os.PathLike[str] | None = None) -> Path:
     FileError
         The folder cannot be written, or the disk is full.
     """
-    target = _folder(folder)
     stamp = result.created.replace(":", "").replace("-", "")
-    path = target / f"{stamp}_{result.experiment}_{secrets.token_hex(2)}.json"
+    name = f"{stamp}_{result.experiment}_{secrets.token_hex(2)}.json"
+    return save_as(result, _folder(folder) / name)
+
+
+def save_as(result: Result, path: Path) -> Path:
+    """Write a result under a name, as ``save`` does; a file of that name is replaced."""
     result.checksum = _checksum(json.loads(result.model_dump_json()))
     text = result.model_dump_json(indent=1) + "\n"
     part = path.with_name(f".{path.name}.{os.getpid()}.part")  # see _PART_NAME
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        _clear_abandoned(target)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _clear_abandoned(path.parent)
         try:
             _write_durably(part, text.encode())
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
-        _sync_folder(target)
+        _sync_folder(path.parent)
     except OSError as error:
         raise _not_written(path, error) from None
     result._path = path

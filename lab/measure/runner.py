@@ -11,6 +11,7 @@ from typing import Any
 
 from lab.experiments import Experiment, experiment_named
 from lab.measure.bench import Bench
+from lab.measure.drafts import Drafts
 from lab.measure.insides import insides_in_words
 from lab.measure.lifeline import follow_starter, terminate_as_interrupt
 from lab.measure.progress import Report
@@ -28,6 +29,7 @@ def run_experiment(
     size: str | None,
     report: Report,
     folder: str | os.PathLike[str] | None = None,
+    so_far: str | os.PathLike[str] | None = None,
 ) -> Result:
     """Run an experiment and save its result: what ``lab run`` does.
 
@@ -43,6 +45,8 @@ def run_experiment(
         Told how far it is; see ``lab.measure.progress``.
     folder
         Where the result goes; ``data/results/runs`` by default.
+    so_far
+        A file for the result so far, replaced after each round; nothing by default.
 
     Raises
     ------
@@ -65,8 +69,14 @@ def run_experiment(
         start_s = time.monotonic()
         surroundings = Surroundings()
         with Bench(report) as bench:
+
+            def found() -> Result:
+                return _result(experiment, parameters, size, bench, surroundings)
+
+            if so_far is not None:
+                bench.so_far = Drafts(so_far, found).take
             experiment.function()(bench, **parameters)
-            result = _result(experiment, parameters, size, bench, surroundings)
+            result = found()
         result.seconds = round(time.monotonic() - start_s, 3)
         save(result, folder)
         return result

@@ -24,6 +24,7 @@ from lab.measure.bench import Bench, Case
 from lab.measure.job import Job
 from lab.measure.lifeline import GRACE_S, environment, python
 from lab.measure.process import Task, Together
+from lab.measure.result import Result
 from lab.measure.shared import SharedArray
 from lab.measure.tally import Look, Run, comparisons_of, measurements_of, too_short
 from lab.measure.verdict import Surroundings, judge
@@ -440,6 +441,7 @@ def test_a_shaky_number_says_so_why_and_what_to_do(runs, surroundings, reason, r
 
 # -- ends -----------------------------------------------------------------------------------------
 
+SHORT = {"engines": ["price_ladder"], "messages": 1_000, "live_orders": 200, "seconds": 0.02}
 LONG = {"engines": ["price_ladder"], "messages": 5_000, "live_orders": 1_000, "seconds": 50}
 
 
@@ -523,6 +525,52 @@ def test_a_cancelled_job_is_gone_within_three_tenths_of_a_second(tmp_path):
         job.wait(5)
     assert (job.state, ends, job.result) == ("cancelled", ["cancelled"], None)
     assert list((tmp_path / "results").glob("*")) == []
+
+
+def test_a_job_hands_on_what_was_found_after_each_round(tmp_path):
+    """The result so far is a whole result of its schema that claims nothing."""
+    drafts: list[Result] = []
+    short = SHORT | {"rounds": 3, "engines": ["binary_heap", "price_ladder"]}
+    job = Job(
+        *("matching_throughput", short),
+        folder=tmp_path,
+        on_so_far=lambda job: drafts.append(job.so_far),
+    )
+    job.start()
+    result = job.wait(120)
+    said = [draft.verdict.reason for draft in drafts]
+    assert said and said == sorted(said)
+    assert set(said) <= {f"so far {done} of 3 rounds" for done in (1, 2)}
+    first = drafts[0]
+    assert (first.parameters, first.experiment) == (result.parameters, result.experiment)
+    kinds = [(item.rival, item.case, item.metric) for item in first.measurements]
+    assert kinds == [(item.rival, item.case, item.metric) for item in result.measurements]
+    assert first.comparisons
+    assert not any(item.clear or item.p_value for item in first.comparisons)
+    assert not first.verdict.stable
+    assert first.measurements[0].runs < result.measurements[0].runs
+    assert list(tmp_path.glob("*.json")) == [result.path]
+    assert job._draft is not None and not job._draft.parent.exists()
+
+
+def test_a_draft_that_cannot_be_written_ends_no_run(tmp_path):
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    found = runner.run_experiment(
+        *("matching_throughput", SHORT | {"rounds": 2}, None, lambda *told: None, tmp_path),
+        so_far=tmp_path / "taken" / "so_far.json",
+    )
+    assert found.measurements[0].runs == 4
+
+
+def test_the_time_left_is_an_estimate_first_and_then_the_runs_own_pace():
+    job = Job("matching_throughput", {})
+    assert job.seconds_left(20.0) == 20.0
+    job._start_s, job._end_s = 100.0, 110.0  # it has taken 10 s
+    for progress, expected in ((0.0, 20.0), (0.125, 0.5 * 70 + 0.5 * 17.5), (0.5, 10.0)):
+        job.progress = progress
+        assert job.seconds_left(20.0) == pytest.approx(expected)
+    job.progress = 1.0
+    assert job.seconds_left(20.0) == 0.0
 
 
 def test_no_signal_is_sent_to_a_number_that_may_be_anothers(tmp_path, monkeypatch):

@@ -1,0 +1,76 @@
+"""The result so far, written while a run goes on: for a panel whose figure fills in.
+
+It has the schema of a result and says in its verdict that it is none yet. Nothing of it is kept:
+who asked for it names the file and removes it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from engines.errors import FileError
+from lab.measure.result import Comparison, Result, Verdict, save_as
+
+_SHARE_MOST = 0.1  # of the run's time; putting a result together takes a tenth of a second or more
+
+
+class Drafts:
+    """Writes results so far, each over the one before.
+
+    Parameters
+    ----------
+    path
+        The file.
+    make
+        Puts together what was found up to now.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], make: Callable[[], Result]) -> None:
+        self._path, self._make = Path(path), make
+        self._start_s, self._spent_s = time.monotonic(), 0.0
+
+    def take(self, done: int, total: int, what: str) -> None:
+        """Write the result so far, unless what was written before has cost too much of the run.
+
+        Parameters
+        ----------
+        done, total, what
+            How much of the run it rests on: 2 of 6 rounds.
+        """
+        now_s = time.monotonic()
+        if self._spent_s > _SHARE_MOST * (now_s - self._start_s):
+            return
+        draft = self._make()
+        draft.verdict = verdict_so_far(done, total, what)
+        draft.comparisons = [claiming_nothing(item) for item in draft.comparisons]
+        with suppress(FileError):  # a full disk is no reason to end the run
+            save_as(draft, self._path)
+        self._spent_s += time.monotonic() - now_s
+
+
+def claiming_nothing(comparison: Comparison) -> Comparison:
+    """Return a comparison with its interval and no claim.
+
+    Whoever looks after each round and believes the first clear difference is wrong far more often
+    than 5 % of the time; only looks that were planned share the error rate.
+    """
+    nothing = dict(clear=False, state="cannot tell", words="too early to tell")
+    return comparison.model_copy(update=nothing | dict.fromkeys(("p_value", "rank_p", "q_value")))
+
+
+def verdict_so_far(done: int, total: int, what: str) -> Verdict:
+    """Return what can be said before a run is over: nothing that could be taken for its finding.
+
+    Examples
+    --------
+    >>> verdict_so_far(2, 6, "rounds").finding
+    'So far: 2 of 6 rounds'
+    """
+    words = f"so far {done} of {total} {what}"
+    return Verdict(
+        stable=False, reason=words, remedy="wait for the rest", finding=f"So far: {words[7:]}"
+    )
