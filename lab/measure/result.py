@@ -13,7 +13,7 @@ import re
 import secrets
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +30,7 @@ RUNS = CHECKOUT / "data" / "results" / "runs"
 SHIPPED = CHECKOUT / "data" / "results" / "shipped"
 _PART_NAME = re.compile(r"\.\d{8}T\d{6}Z_\w+_[0-9a-f]{4}\.json\.\d+\.part")
 _ABANDONED_S = 60
+_NAMED_MOST = 5  # files that a warning names
 _ROOM_BYTES = 2**21  # of a probe: more than a result of all engines has
 NO_CHECKSUM = "The file has no checksum: it is from before results had one, or was changed by hand."
 
@@ -103,6 +104,7 @@ class Measurement(_Record):
     samples: int = 0
     turns: list[Turns] = Field(default_factory=list)
     shape: Shape | None = None
+    over_time: OverTime | None = None
 
     def coverage_text(self) -> str:
         """Say what the interval is worth where that is less than 95 %, to stand behind it; else "".
@@ -120,6 +122,21 @@ class Turns(_Record):
     round: int
     turn: list[int]
     value: list[float]
+
+
+class OverTime(_Record):
+    """Times by when they were taken: each slice of a pass has a histogram, of all passes together.
+
+    ``axis`` is what a pass was cut by, and ``span`` how many of these it has. ``counts`` are
+    unsigned 32-bit numbers, little-endian, a row a slice and a column between two of ``edges_ns``
+    (the lower one included), compressed by zlib and in base64.
+    """
+
+    axis: Literal["commands", "ns"]
+    span: float
+    slices: int = Field(ge=1, le=4096)
+    edges_ns: list[int] = Field(min_length=2)
+    counts: str
 
 
 class Shape(_Record):
@@ -343,12 +360,12 @@ def results(
     Warns
     -----
     UserWarning
-        A file that cannot be read is named and left out.
+        Files that cannot be read are left out; one line names them.
     """
     folders = [Path(folder)] if folder is not None else [RUNS, SHIPPED]
     # The experiment's name stands in the file's name, so that others need not be read.
     pattern = f"*_{experiment}_*.json" if experiment else "*.json"
-    found = list(_readable(path for place in folders for path in sorted(place.glob(pattern))))
+    found = _readable([path for place in folders for path in sorted(place.glob(pattern))])
     if experiment:
         found = [result for result in found if result.experiment == experiment]
     return sorted(found, key=lambda result: result.created, reverse=True)
@@ -362,7 +379,7 @@ def summary(result: Result) -> dict[str, Any]:
         "machine": result.machine,
         "verdict": result.verdict.model_dump(),
         "measurements": [
-            measurement.model_dump(exclude={"histogram", "turns"})
+            measurement.model_dump(exclude={"histogram", "turns", "over_time"})
             for measurement in result.measurements
         ],
         "comparisons": [comparison.model_dump() for comparison in result.comparisons],
@@ -370,13 +387,19 @@ def summary(result: Result) -> dict[str, Any]:
     }
 
 
-def _readable(paths: Iterable[Path]) -> Iterable[Result]:
-    """Yield the results that can be read; warn of the others."""
+def _readable(paths: Sequence[Path]) -> list[Result]:
+    """Return the results that can be read; warn of the others, in one line for all."""
+    found, problems = [], []
     for path in paths:
         try:
-            yield load(path)
+            found.append(load(path))
         except FileError as error:
-            warnings.warn(f"left out: {error}", stacklevel=3)
+            problems.append(str(error))
+    if problems:
+        first = "; ".join(problems[:_NAMED_MOST])
+        more = f"; and {len(problems) - _NAMED_MOST} more" if len(problems) > _NAMED_MOST else ""
+        warnings.warn(f"left out {len(problems)} of {len(paths)} files: {first}{more}", stacklevel=4)
+    return found
 
 
 def _folder(folder: str | os.PathLike[str] | None) -> Path:
@@ -403,7 +426,7 @@ def _content(path: Path, text: bytes) -> dict[str, Any]:
     """Return a file's JSON; refuse what is none, or has another version than this program reads."""
     try:
         content = json.loads(text)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         row = getattr(error, "lineno", None)
         problem = "is not JSON; it was cut short or changed by hand: run the experiment again"
         raise FileError(path, problem, row=row) from None
@@ -446,7 +469,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _row(measurement: Measurement) -> dict[str, Any]:
     """Return one measurement as a flat dict."""
-    hidden = {"quantiles", "histogram", "values", "spread", "turns", "shape"}
+    hidden = {"quantiles", "histogram", "values", "spread", "turns", "shape", "over_time"}
     row = measurement.model_dump(exclude=hidden)
     quantiles = {
         name if name == "max" else f"p{name}": value
