@@ -11,6 +11,7 @@ reading        what a figure reads from results: lines, words, what cannot be to
 labels         where to write so that nothing overlaps
 sheet          header, axes, and the way to SVG and PNG
 figures        every kind of figure of a result, in one table
+parts          a figure in two parts: a frame that stays, curves that are drawn anew
 along          lines over an axis, both logarithmic, with names, values and grey lines
 rows           a dot with its interval a rival, on a log axis
 scaling        rates along an axis: a book's size, a count of cores

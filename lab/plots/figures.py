@@ -15,10 +15,13 @@ from lab.measure.result import Result
 from lab.plots.costs import costs
 from lab.plots.effects import effects
 from lab.plots.gaps import gaps
+from lab.plots.histogram import PARTS as HISTOGRAM
 from lab.plots.histogram import histogram
 from lab.plots.load import load
 from lab.plots.matrix import matrix
+from lab.plots.parts import Parts
 from lab.plots.percentiles import HIGHEST, percentiles
+from lab.plots.percentiles import PARTS as PERCENTILES
 from lab.plots.scaling import scaling
 from lab.plots.sheet import FULL
 from lab.plots.staircase import staircase
@@ -45,6 +48,8 @@ class Kind:
         Whether it shows one case, which can be chosen.
     has_end
         Whether it shows times up to a percentile, which can be chosen.
+    parts
+        Who draws its frame and its curves, where a panel shows it live; None where it stands still.
     """
 
     draw: Callable[..., Figure]
@@ -53,14 +58,32 @@ class Kind:
     title: str | None = None
     of_case: bool = False
     has_end: bool = False
+    parts: Parts | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a panel shows it so that it can be read and zoomed."""
+        return self.parts is not None
 
 
 KINDS = {
     "percentiles": Kind(
-        percentiles, "Percentiles", "Percentile plot", "Times by percentile", True, True
+        percentiles,
+        "Percentiles",
+        "Percentile plot",
+        "Times by percentile",
+        True,
+        True,
+        PERCENTILES,
     ),
     "histogram": Kind(
-        histogram, "Histogram", "Histogram of times", "How times are distributed", True, True
+        histogram,
+        "Histogram",
+        "Histogram of times",
+        "How times are distributed",
+        True,
+        True,
+        HISTOGRAM,
     ),
     "throughput": Kind(throughput, "Throughput", "Commands a second", "Commands a second"),
     "scaling": Kind(

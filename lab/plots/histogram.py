@@ -7,17 +7,18 @@ paths through the code.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lab.measure.result import Result
-from lab.plots import reading
+from lab.plots import parts, reading
 from lab.plots.labels import Box, Placement, around, text_size
+from lab.plots.parts import Frame, Scale, Trace
 from lab.plots.percentiles import HIGHEST
-from lab.plots.sheet import FULL, Sheet, own_settings
+from lab.plots.sheet import FULL, Sheet
 from lab.plots.styles import lighter
 from lab.units import duration, share
 
@@ -55,48 +56,81 @@ def histogram(
     matplotlib.figure.Figure
         Made without pyplot; ``to_svg`` and ``to_png`` turn it into a file.
     """
-    runs = reading.several(results)
-    case = case or reading.default_case(runs[0])
-    with own_settings():
-        return _drawn(runs, highest, case, size, title)
+    return parts.drawn(PARTS, results, highest=highest, case=case, size=size, title=title)
 
 
-def _drawn(
+def frame(
     runs: list[Result],
+    cases: Sequence[str],
+    *,
     highest: float,
-    case: str,
-    size: tuple[float, float],
-    title: str | None,
-) -> Figure:
-    lines = reading.lines(runs, case)
-    words = reading.in_words(runs[0], case)
-    sheet = Sheet(size, title or reading.title(runs[0], case), reading.header(runs, case))
-    outlines = [_outline(line, reading.step_ns(runs[0]), highest) for line in lines]
+    size: tuple[float, float] = FULL,
+    title: str | None = None,
+    figure: Figure | None = None,
+) -> Frame:
+    """Draw the axes, which hold the times of several cases; see ``parts.Parts``."""
+    sheet = parts.sheet_for(runs, cases, size, title, figure)
+    words = reading.in_words(runs[0], cases[0])
+    of = f" of {reading.one_in(runs[0], cases[0])}" if len(cases) == 1 else ""
+    by_case = [reading.lines(runs, case) for case in cases]
+    most = max(map(len, by_case))
+    step_ns = reading.step_ns(runs[0])
+    outlines = [_outline(line, step_ns, highest) for lines in by_case for line in lines]
     left, right = _range([x for x, _ in outlines])
     bottom = min((float(y.min()) for _, y in outlines if len(y)), default=-1.0)
     bottom = max(math.floor(bottom), _LOWEST_SHARE)
-    levels = list(range(int(bottom), 1))
-    top = 0.3 + 0.05 * len(levels) * len(lines) * (1.35 - sheet.scale)  # room for the names
-    if len(lines) > _NAMED_BESIDE:
-        top = _with_room_for_list(sheet, len(lines), bottom)
+    levels = range(int(bottom), 1)
+    top = 0.3 + 0.05 * len(levels) * most * (1.35 - sheet.scale)  # room for the names
+    if most > _NAMED_BESIDE:
+        top = _with_room_for_list(sheet, most, bottom)
     axes = sheet.plot(
         sheet.room_for([share(10.0**level) for level in levels], "tick", False) + 32 * sheet.scale,
         20 * sheet.scale,
         (left, right),
         (bottom, top),
-        f"{words.measure} of {reading.one_in(runs[0], case)} (a step is a tenth of a decade)",
+        f"{words.measure}{of} (a step is a tenth of a decade)",
         (f"share of {words.of}s",),
     )
-    decades = range(math.ceil(left), math.floor(right) + 1)
-    axes.set_xticks(list(decades), [duration(10.0**decade) for decade in decades])
-    step = math.ceil(1.5 * sheet.letters("tick") * (top - bottom) / sheet.room_high)
-    shown = levels[::-step]
-    axes.set_yticks(shown, [share(10.0**level) for level in shown])
     sheet.grid(axes, "y")
+    across, upward = Scale((left, right), parts.time_ticks), Scale((bottom, top), parts.share_ticks)
+    return Frame(sheet, axes, across, upward, highest)
+
+
+def curves(frame: Frame, runs: list[Result], case: str) -> list[Trace]:
+    """Draw the outlines of one case with their names; see ``parts.Parts``."""
+    lines = reading.lines(runs, case)
+    bottom, step_ns = frame.y.whole[0], reading.step_ns(runs[0])
+    outlines = [_outline(line, step_ns, frame.highest) for line in lines]
+    outlines = [(x, np.maximum(y, bottom)) for x, y in outlines]
     for line, (x, y) in zip(lines, outlines, strict=True):
-        _draw_outline(axes, sheet, line, x, np.maximum(y, bottom))
-    _label(axes, sheet, lines, outlines, bottom)
-    return sheet.figure
+        _draw_outline(frame.axes, frame.sheet, line, x, y)
+    _label(frame, lines, outlines)
+    words = reading.in_words(runs[0], case).of
+    return [
+        Trace(line.name, _ink(line), x, y, _told(x, words), line.style.marker)
+        for line, (x, y) in zip(lines, outlines, strict=True)
+        if len(x)
+    ]
+
+
+PARTS = parts.Parts(frame, curves)
+
+
+def _told(corners: np.ndarray, of: str) -> Callable[[float, float], str]:
+    """Return what says in words what a step of an outline means."""
+
+    def words(x: float, y: float) -> str:
+        at = int(np.clip(np.searchsorted(corners, x) // 2, 0, len(corners) // 2 - 1))
+        low, high = 10.0 ** corners[2 * at], 10.0 ** corners[2 * at + 1]
+        part = share(10.0**y)
+        return f"{part} of {of}s a tenth of a decade, {duration(low)} to {duration(high)}"
+
+    return words
+
+
+def _ink(line: reading.Line) -> str:
+    """Return the colour that a line's name is written in."""
+    return lighter(line.style.colour, 0.25) if line.mark else line.style.colour
 
 
 def _with_room_for_list(sheet: Sheet, lines: int, bottom: float) -> float:
@@ -155,34 +189,34 @@ def _draw_outline(
 
 
 def _label(
-    axes: Axes,
-    sheet: Sheet,
+    frame: Frame,
     lines: list[reading.Line],
     outlines: list[tuple[np.ndarray, np.ndarray]],
-    bottom: float,
 ) -> None:
     """Mark each median and write name and median beside it, where there is room.
 
     Those of many rivals, whose medians often lie together, are listed above them.
     """
+    sheet = frame.sheet
     area = Box(sheet.area.left + 2, sheet.area.bottom + 2, sheet.width - 3, sheet.area.top + 8)
-    ink = [sheet.line(x, np.maximum(y, bottom)) for x, y in outlines if len(x)]
-    free = Placement(area, ink)
+    ink = [sheet.line(*frame.in_sight(x, y)) for x, y in outlines]
+    free = Placement(area, [line for line in ink if len(line)])
     found = []
     for line, (x, y) in zip(lines, outlines, strict=True):
         if not len(x):
             continue
         median = math.log10(max(line.quantile(50.0) or 1.0, 1.0))
-        level = float(np.interp(median, x, np.maximum(y, bottom)))
+        level = float(np.interp(median, x, y))
         found.append((line, (median, level)))
-        if not line.mark:
-            _draw_median(axes, sheet, line, median, level)
+        if not line.mark and frame.holds(median, level):
+            _draw_median(frame.axes, sheet, line, median, level)
             free.reserve(Box.around(*sheet.at(median, level), 9, 9))
     if len(found) > _NAMED_BESIDE:
         _list_names(sheet, found, ink)
         return
     for line, point in sorted(found, key=lambda item: bool(item[0].mark)):
-        _write_name(sheet, free, line, point)
+        if frame.holds(*point):
+            _write_name(sheet, free, line, point)
 
 
 def _list_names(
@@ -192,7 +226,7 @@ def _list_names(
     rows = [
         (
             _words_of(sheet, line, point),
-            lighter(line.style.colour, 0.25 * bool(line.mark)),
+            _ink(line),
             line.style.dash,
         )
         for line, point in ranked
@@ -225,5 +259,5 @@ def _write_name(
     extent = text_size(text, size, bold=not line.mark)
     place = free.choose(around(sheet.at(*point), extent, 5 * sheet.scale), must=True)
     assert place is not None
-    colour = lighter(line.style.colour, 0.25) if line.mark else line.style.colour
+    colour = _ink(line)
     sheet.write(*place.middle, text, size, colour, bold=not line.mark)

@@ -14,14 +14,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lab.measure.result import Result
-from lab.plots import reading
+from lab.plots import parts, reading
 from lab.plots.labels import LINE_HEIGHT, Box, Placement, shortened, spread, text_size
-from lab.plots.sheet import FULL, Sheet, own_settings
+from lab.plots.parts import Frame, Scale, Trace
+from lab.plots.sheet import FULL, Sheet
 from lab.plots.styles import lighter
 from lab.units import duration, percentile
 
 HIGHEST = 99.999
-TICKS = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999, 99.9999)
 WRITTEN = (50.0, 99.9, 99.0)  # the order in which they get the best places
 _LUCKY = 1.0
 _EARLIER_DASH = (0, (4, 2.2))
@@ -55,47 +55,83 @@ def percentiles(
     matplotlib.figure.Figure
         Made without pyplot; ``to_svg`` and ``to_png`` turn it into a file.
     """
-    runs = reading.several(results)
-    case = case or reading.default_case(runs[0])
-    with own_settings():
-        return _drawn(runs, highest, case, size, title)
+    return parts.drawn(PARTS, results, highest=highest, case=case, size=size, title=title)
 
 
-def _drawn(
+def frame(
     runs: list[Result],
+    cases: Sequence[str],
+    *,
     highest: float,
-    case: str,
-    size: tuple[float, float],
-    title: str | None,
-) -> Figure:
-    lines = reading.lines(runs, case)
-    words = reading.in_words(runs[0], case)
+    size: tuple[float, float] = FULL,
+    title: str | None = None,
+    figure: Figure | None = None,
+) -> Frame:
+    """Draw the axes, which hold the times of several cases; see ``parts.Parts``."""
+    sheet = parts.sheet_for(runs, cases, size, title, figure)
+    words = reading.in_words(runs[0], cases[0])
     measured = "time" if reading.is_loaded(runs[0]) else words.measure
-    sheet = Sheet(size, title or reading.title(runs[0], case), reading.header(runs, case))
-    curves = [(nines(p), np.log10(values)) for p, values in (line.curve(highest) for line in lines)]
-    low, high = _range(curves)
-    decades = list(range(math.ceil(low), math.floor(high) + 1))
-    names = [shortened(line.name, sheet.letters("name"), sheet.width / 4, True) for line in lines]
-    right = sheet.room_for(names) + 14 * sheet.scale
-    ticks = [tick for tick in TICKS if tick <= highest + 1e-9]
-    end = float(nines(highest))
+    whole = f"{measured} of {reading.one_in(runs[0], cases[0])}"
+    every = [line for case in cases for line in reading.lines(runs, case)]
+    low, high = _range([_placed(line, highest) for line in every])
+    decades = range(math.ceil(low), math.floor(high) + 1)
+    end = float(nines(highest)) * 1.015
     axes = sheet.plot(
         sheet.room_for([duration(10.0**d) for d in decades], "tick", False) + 32 * sheet.scale,
-        right,
-        (0.0, end * 1.015),
+        sheet.room_for([_name(sheet, line) for line in every]) + 14 * sheet.scale,
+        (0.0, end),
         (low, high),
         f"percentile of {words.of}s (nines axis)",
-        (f"{measured} of {reading.one_in(runs[0], case)}", measured),
+        (whole, measured) if len(cases) == 1 else (measured,),
     )
-    axes.set_xticks([float(nines(tick)) for tick in ticks], [percentile(tick) for tick in ticks])
-    shown = decades[:: 2 if len(decades) * sheet.letters("tick") * 2 > sheet.room_high else 1]
-    axes.set_yticks(shown, [duration(10.0**d) for d in shown])
     sheet.grid(axes, "y")
+    across, upward = Scale((0.0, end), parts.nines_ticks), Scale((low, high), parts.time_ticks)
+    return Frame(sheet, axes, across, upward, highest)
+
+
+def curves(frame: Frame, runs: list[Result], case: str) -> list[Trace]:
+    """Draw the lines of one case with their names and values; see ``parts.Parts``."""
+    axes, sheet = frame.axes, frame.sheet
+    lines = reading.lines(runs, case)
     sheet.grey(axes, float(nines(reading.horizon(runs, case)[0])))
-    for line, (x, y) in zip(lines, curves, strict=True):
+    placed = [_placed(line, frame.highest) for line in lines]
+    for line, (x, y) in zip(lines, placed, strict=True):
         _draw_line(axes, sheet, line, x, y)
-    _label(axes, sheet, lines, names, curves, highest)
-    return sheet.figure
+    seen = [
+        (line, *part)
+        for line, (x, y) in zip(lines, placed, strict=True)
+        if len((part := frame.in_sight(x, y))[0])
+    ]
+    _label(frame, [line for line, _, _ in seen], [(x, y) for _, x, y in seen])
+    return [
+        Trace(line.name, _ink(line), x, y, _in_words, line.style.marker)
+        for line, (x, y) in zip(lines, placed, strict=True)
+    ]
+
+
+PARTS = parts.Parts(frame, curves)
+
+
+def _placed(line: reading.Line, highest: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return where a line runs on the axes."""
+    percents, values = line.curve(highest)
+    return nines(percents), np.log10(values)
+
+
+def _in_words(x: float, y: float) -> str:
+    """Say what a point of a line means: how many of the commands were done within what time."""
+    rest = 10.0 ** (2.0 - x)  # per cent
+    digits = max(1 - math.floor(math.log10(rest)), 0)
+    return f"{percentile(round(100.0 - rest, digits))} % within {duration(10.0**y)}"
+
+
+def _name(sheet: Sheet, line: reading.Line) -> str:
+    return shortened(line.name, sheet.letters("name"), sheet.width / 4, True)
+
+
+def _ink(line: reading.Line) -> str:
+    """Return the colour that a line's name is written in."""
+    return lighter(line.style.colour, 0.25) if line.mark else line.style.colour
 
 
 def nines(percent: float | np.ndarray) -> np.ndarray:
@@ -126,39 +162,34 @@ def _draw_line(axes: Axes, sheet: Sheet, line: reading.Line, x: np.ndarray, y: n
 
 
 def _label(
-    axes: Axes,
-    sheet: Sheet,
-    lines: list[reading.Line],
-    names: list[str],
-    curves: list[tuple[np.ndarray, np.ndarray]],
-    highest: float,
+    frame: Frame, lines: list[reading.Line], seen: list[tuple[np.ndarray, np.ndarray]]
 ) -> None:
     """Write the names at the ends and the values at the markers, none on another."""
+    sheet = frame.sheet
     area = Box(sheet.area.left + 2, sheet.area.bottom + 2, sheet.width - 3, sheet.area.top + 6)
-    free = Placement(area, [sheet.line(x, y) for x, y in curves if len(x)])
-    marked = [item for item in zip(lines, curves, strict=True) if not item[0].mark]
-    points = [_mark_values(axes, sheet, free, line, highest) for line, _ in marked]
-    _name_ends(sheet, free, lines, names, curves)
+    free = Placement(area, [sheet.line(x, y) for x, y in seen])
+    marked = [line for line in lines if not line.mark]
+    points = [_mark_values(frame, free, line) for line in marked]
+    _name_ends(sheet, free, lines, seen)
     for percent in WRITTEN:
-        for (line, _), values in zip(marked, points, strict=True):
+        for line, values in zip(marked, points, strict=True):
             if percent in values:
                 _write_value(sheet, free, line, percent, values[percent])
 
 
-def _mark_values(
-    axes: Axes, sheet: Sheet, free: Placement, line: reading.Line, highest: float
-) -> dict[float, float]:
+def _mark_values(frame: Frame, free: Placement, line: reading.Line) -> dict[float, float]:
     """Draw a line's markers and return the values that they stand for, by percentile."""
+    sheet, end = frame.sheet, frame.highest + 1e-9
     values = {
         percent: max(value, 1.0)
         for percent in WRITTEN
-        if percent <= highest + 1e-9 and (value := line.quantile(percent)) is not None
+        if percent <= end and (value := line.quantile(percent)) is not None
     }
-    x = [float(nines(percent)) for percent in values]
-    y = [math.log10(value) for value in values.values()]
+    places = {at: (float(nines(at)), math.log10(value)) for at, value in values.items()}
+    places = {at: place for at, place in places.items() if frame.holds(*place)}
     style, width = line.style, 5.6 * sheet.scale
-    axes.plot(
-        *(x, y),
+    frame.axes.plot(
+        *([x for x, _ in places.values()], [y for _, y in places.values()]),
         linestyle="none",
         marker=style.marker,
         markersize=width,
@@ -168,9 +199,9 @@ def _mark_values(
         clip_on=False,
         zorder=5,
     )
-    for point in zip(x, y, strict=True):
+    for point in places.values():
         free.reserve(Box.around(*sheet.at(*point), width + 2, width + 2))
-    return values
+    return {at: values[at] for at in places}
 
 
 def _write_value(
@@ -203,13 +234,13 @@ def _name_ends(
     sheet: Sheet,
     free: Placement,
     lines: list[reading.Line],
-    names: list[str],
-    curves: list[tuple[np.ndarray, np.ndarray]],
+    seen: list[tuple[np.ndarray, np.ndarray]],
 ) -> None:
     """Write each line's name where it ends, in a column where it ends as far out as any."""
     # a full column of names shrinks its letters rather than run into the axis below
     size = min(sheet.letters("name"), sheet.room_high / (LINE_HEIGHT * max(len(lines), 1)))
-    ends = [tuple(sheet.line(x, y)[-1]) if len(x) else (0.0, 0.0) for x, y in curves]
+    names = [_name(sheet, line) for line in lines]
+    ends = [tuple(sheet.line(x, y)[-1]) for x, y in seen]
     sizes = [text_size(name, size, not line.mark) for name, line in zip(names, lines, strict=True)]
     far = max((x for x, _ in ends), default=sheet.area.right)
     edge = far - 0.04 * (sheet.area.right - sheet.area.left)
@@ -222,7 +253,7 @@ def _name_ends(
         width, height = sizes[i]
         free.reserve(Box(left, middle - height / 2, left + width, middle + height / 2))
         _write_name(sheet, lines[i], names[i], left, middle, size)
-    for i in (i for i, (x, _) in enumerate(curves) if len(x) and i not in at_edge):
+    for i in (i for i in range(len(lines)) if i not in at_edge):
         _name_inside(sheet, free, lines[i], names[i], ends[i], sizes[i])
 
 
@@ -250,5 +281,4 @@ def _name_inside(
 def _write_name(
     sheet: Sheet, line: reading.Line, name: str, left: float, middle: float, size: float
 ) -> None:
-    colour = lighter(line.style.colour, 0.25) if line.mark else line.style.colour
-    sheet.write(left, middle, name, size, colour, bold=not line.mark, side="left")
+    sheet.write(left, middle, name, size, _ink(line), bold=not line.mark, side="left")

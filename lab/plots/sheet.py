@@ -146,9 +146,7 @@ class Sheet:
         self.write(0.95 * tick, middle[1], (fitting or [""])[0], tick, INK, turned=True)
         return axes
 
-    def show(
-        self, axes: Axes, x_range: tuple[float, float], y_range: tuple[float, float]
-    ) -> None:
+    def show(self, axes: Axes, x_range: tuple[float, float], y_range: tuple[float, float]) -> None:
         """Show another part of what is drawn: what is written from now on lies where it is then."""
         self._x, self._y = x_range, y_range
         axes.set(xlim=x_range, ylim=y_range)
