@@ -117,6 +117,13 @@ def _page(order: _Order) -> _Made:
     return {data: order.data(), order.path: page(order.content(), data.name).encode()}
 
 
+def _paper(order: _Order) -> _Made:
+    from lab.reports.paper import paper
+
+    data = files.data_beside(order.path)
+    return {data: order.data(), order.path: paper(order.content(), data.name)}
+
+
 def _whole(order: _Order) -> _Made:
     files.refuse_to_replace(order.path)
     return {order.path: order.data()}
@@ -138,6 +145,7 @@ def _png(order: _Order) -> _Made:
 
 _WRITERS: dict[str, Callable[[_Order], _Made]] = {
     "html": _page,
+    "pdf": _paper,
     "json": _whole,
     "csv": _rows,
     "svg": _svg,

@@ -8,6 +8,7 @@ from engines.errors import FileError
 
 FORMATS = {
     "html": "HTML page",
+    "pdf": "PDF",
     "json": "all data, JSON",
     "csv": "numbers, CSV",
     "svg": "one figure, SVG",
