@@ -122,9 +122,11 @@ def _warm_recorder() -> None:
     import numpy as np
 
     from lab.measure.histogram import COUNTERS
-    from lab.measure.recorder import record_ticks
+    from lab.measure.over_time import no_counts
+    from lab.measure.recorder import record_slices, record_ticks
 
     kinds, ticks = np.zeros(3, np.uint8), np.arange(1, 4)
+    record_slices(no_counts(), ticks, 0.5)
     record_ticks(np.zeros((1, COUNTERS), np.int64), kinds, ticks, 0.5)
 
 

@@ -23,6 +23,7 @@ from engines.messages import COMMAND, EVENT
 from lab.hardware.counters import Counters, open_counters, what_is_missing
 from lab.hardware.memory import prefaulted_array
 from lab.measure.histogram import COUNTERS, Histogram
+from lab.measure.over_time import no_counts, packed
 from lab.measure.steady import is_warm
 from lab.measure.talk import Talk
 
@@ -305,7 +306,7 @@ def latency(
     -------
     dict
         ``readings``: a histogram for all commands, for each kind and for each size of call, there
-        in ns a command; ``digests``.
+        in ns a command; for all commands besides the times by their place in the pass; ``digests``.
     """
     passes = _passes(preload, commands, engine, room, events, cycles_trusted)
     ticks = prefaulted_array(len(commands), np.int64)
@@ -314,10 +315,12 @@ def latency(
     warmed = passes.warm(warm_seconds(seconds), ticks)
     say("measuring")
     kinds = {name: Turns() for name in ("all", *action_names)}
+    slices = no_counts()
     sizes = {size: Calls() for size in call_sizes(batch, len(commands))}
     digests = []
     for turn, book in passes.repeated(say, seconds):
-        digests.append(_time_commands(passes, turn, book, actions, kinds, ticks, ns_per_tick))
+        how = kinds, slices, ticks, ns_per_tick
+        digests.append(_time_commands(passes, turn, book, actions, *how))
         del book  # its memory is the next one's
         for size, calls in sizes.items():
             digests.append(_time_calls(passes, turn, size, calls))
@@ -326,6 +329,8 @@ def latency(
         for case, turns in kinds.items()
         if turns.whole.samples
     ]
+    if over_time := packed(slices, "commands", len(commands)):
+        readings[0]["over_time"] = over_time.model_dump()
     readings += [
         _service_time(f"batch of {size}", calls.per_command, calls.whole.middle() / size)
         for size, calls in sizes.items()
@@ -409,20 +414,22 @@ def _time_commands(
     engine: MatchingEngine,
     actions: np.ndarray,
     kinds: dict[str, Turns],
+    slices: np.ndarray,
     ticks: np.ndarray,
     ns_per_tick: float,
 ) -> str:
     """Run a pass in which the engine times each command; return its digest.
 
-    ``kinds`` has the whole first, then each kind of action, and is added to.
+    ``kinds`` has the whole first, then each kind of action; it and ``slices`` are added to.
     """
-    from lab.measure.recorder import record_ticks
+    from lab.measure.recorder import record_slices, record_ticks
 
     whole, *single = kinds.values()
     _, written = engine.submit(passes.commands, passes.events, ticks)
     unit_ns = ns_per_tick if engine.clock is Clock.CYCLES else 1.0
     by_kind = np.zeros((len(single), COUNTERS), np.int64)
     record_ticks(by_kind, actions, ticks, unit_ns)
+    record_slices(slices, ticks, unit_ns)
     for turns, counts in zip((whole, *single), (by_kind.sum(axis=0), *by_kind), strict=True):
         turns.add(turn, Histogram(counts))
     return passes.digest(engine, written)

@@ -17,6 +17,7 @@ sweep         many runs, a point of a grid each; ``grid`` its values, ``sweep_fo
 open_loop     commands that come when they are due; ``servers`` that take them, the ``knee`` of a
               load sweep, ``queueing`` theory, and ``simulated`` servers held against it
 histogram     times from 1 ns to 1 h within 0.1 %; ``recorder`` fills it inside compiled loops
+over_time     a coarse one for each slice of a pass: when times were taken
 ------------  --------------------------------------------------------------------------------
 judging
 ------------  --------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from numba import njit
 
 from engines.intrinsics import count_leading_zeros
 from lab.measure.histogram import COUNTERS, HALF, HALF_BITS
+from lab.measure.over_time import COUNTERS as SLICE_COUNTERS
+from lab.measure.over_time import STEP_BITS, STEPS
 
 _FULL = 2 * HALF - 1
 _LONGEST_BITS = HALF_BITS + 32  # of the largest value that has a counter
@@ -53,3 +55,25 @@ def record_ticks(counts, kinds, ticks, ns_per_tick):
     for index in range(len(ticks)):
         nanoseconds = int(ticks[index] * ns_per_tick + 0.5)
         record(counts[kinds[index]], nanoseconds)
+
+
+@njit(cache=True, nogil=True)
+def record_slices(counts, ticks, ns_per_tick):
+    """Count times by when they were taken: the first of them in the first row.
+
+    Parameters
+    ----------
+    counts
+        int64, shape (slices, 164): see ``lab.measure.over_time``.
+    ticks
+        int64, shape (n,): the times in the order in which they were taken, in ticks of a clock.
+    ns_per_tick
+        Nanoseconds in a tick.
+    """
+    rows, number = len(counts), len(ticks)
+    for index in range(number):
+        value = max(int(ticks[index] * ns_per_tick + 0.5), 0)
+        bits = 64 - count_leading_zeros(value | (2 * STEPS - 1))  # type: ignore[call-arg]
+        doubling = bits - STEP_BITS - 1
+        place = min((doubling << STEP_BITS) + (value >> doubling), SLICE_COUNTERS - 1)
+        counts[index * rows // number, place] += 1

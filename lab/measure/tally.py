@@ -13,7 +13,8 @@ from typing import Any
 from lab.measure.effects import ERROR_RATE, SMALLEST, Round, effect_of, floor_of
 from lab.measure.histogram import Histogram
 from lab.measure.insides import preparation_of, shape_for, turns_kept
-from lab.measure.result import Comparison, Measurement, Preparation
+from lab.measure.over_time import merged as merged_over_time
+from lab.measure.result import Comparison, Measurement, OverTime, Preparation
 from lab.measure.statistics import CONFIDENCE, median_interval, share_interval
 from lab.measure.words import FASTER, SLOWER, effect_text, noise_text, not_among_many, times_text
 from lab.units import duration
@@ -237,6 +238,9 @@ def _measurement(
         spread=_spread(times),
         histogram=merged.to_hdr() if merged else None,
         samples=sum(reading["samples"] for reading in readings),
+        over_time=merged_over_time(
+            [OverTime(**reading["over_time"]) for reading in readings if "over_time" in reading]
+        ),
     )
 
 
