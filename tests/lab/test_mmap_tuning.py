@@ -158,7 +158,7 @@ def test_a_file_is_synced_as_often_as_asked(place):
 def started(place, seconds):
     """A run that measures files, as the command line starts it."""
     settings = ["--memories", "file,file being synced", "--place", place, "--rounds", "1"]
-    settings += ["--messages", "1000", "--live-orders", "1000", "--seconds", seconds]
+    settings += ["--messages", "200", "--live-orders", "100", "--seconds", seconds]
     return subprocess.Popen(
         python("-m", "lab", "run", "mmap_tuning", *map(str, settings), "--json"),
         env=environment(),
@@ -185,7 +185,7 @@ def until(found, seconds=30):
     """Wait until there is something; return it."""
     end_s = time.monotonic() + seconds
     while not (value := found()) and time.monotonic() < end_s:
-        time.sleep(0.01)
+        time.sleep(0.05)  # looking at every process's maps is work, which the run would lack
     return value
 
 
@@ -195,7 +195,7 @@ def test_a_run_that_ends_well_leaves_no_file(result, place):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_run_that_is_ended_leaves_no_file_and_no_process(tmp_path, place, number):
-    process = started(place, seconds=30)
+    process = started(place, seconds=4)
     try:
         assert until(lambda: users_of(place)), "no process ever had a file mapped"
         process.send_signal(number)
@@ -208,7 +208,7 @@ def test_a_run_that_is_ended_leaves_no_file_and_no_process(tmp_path, place, numb
 
 
 def test_a_process_that_dies_leaves_no_file(place):
-    process = started(place, seconds=30)
+    process = started(place, seconds=4)
     try:
         user, *_ = until(lambda: users_of(place))
         os.kill(user, signal.SIGKILL)
