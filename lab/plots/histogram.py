@@ -107,7 +107,11 @@ def curves(frame: Frame, runs: list[Result], case: str) -> list[Trace]:
     _label(frame, lines, outlines)
     words = reading.in_words(runs[0], case).of
     return [
-        Trace(line.name, _ink(line), x, y, _told(x, words), line.style.marker)
+        Trace(
+            *(line.name, _ink(line), x, y, _told(x, words), line.style.marker),
+            at=_reached(line, x, y),
+            time_on="x",
+        )
         for line, (x, y) in zip(lines, outlines, strict=True)
         if len(x)
     ]
@@ -126,6 +130,19 @@ def _told(corners: np.ndarray, of: str) -> Callable[[float, float], str]:
         return f"{part} of {of}s a tenth of a decade, {duration(low)} to {duration(high)}"
 
     return words
+
+
+def _reached(
+    line: reading.Line, x: np.ndarray, y: np.ndarray
+) -> Callable[[float], tuple[float, float] | None]:
+    """Return what finds the point of an outline at a percentile."""
+
+    def at(percent: float) -> tuple[float, float] | None:
+        value = line.quantile(percent)
+        place = math.log10(max(value or 1.0, 1.0))
+        return None if value is None else (place, float(np.interp(place, x, y)))
+
+    return at
 
 
 def _ink(line: reading.Line) -> str:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -63,6 +64,11 @@ class Trace:
         Says in words what a point of it means.
     marker
         The rival's.
+    at
+        Returns the point where a percentile is reached, None where too few samples say; it is None
+        for a curve that is not asked so.
+    time_on
+        The axis that tells the time of such a point.
     """
 
     name: str
@@ -71,6 +77,8 @@ class Trace:
     y: np.ndarray
     words: Callable[[float, float], str]
     marker: str = "o"
+    at: Callable[[float], tuple[float, float] | None] | None = None
+    time_on: Literal["x", "y"] = "y"
 
 
 @dataclass

@@ -7,7 +7,7 @@ machine rather than the code is measured the sheet is grey, and the header says 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -104,7 +104,7 @@ def curves(frame: Frame, runs: list[Result], case: str) -> list[Trace]:
     ]
     _label(frame, [line for line, _, _ in seen], [(x, y) for _, x, y in seen])
     return [
-        Trace(line.name, _ink(line), x, y, _in_words, line.style.marker)
+        Trace(line.name, _ink(line), x, y, _in_words, line.style.marker, _reached(line))
         for line, (x, y) in zip(lines, placed, strict=True)
     ]
 
@@ -123,6 +123,16 @@ def _in_words(x: float, y: float) -> str:
     rest = 10.0 ** (2.0 - x)  # per cent
     digits = max(1 - math.floor(math.log10(rest)), 0)
     return f"{percentile(round(100.0 - rest, digits))} % within {duration(10.0**y)}"
+
+
+def _reached(line: reading.Line) -> Callable[[float], tuple[float, float] | None]:
+    """Return what finds the point of a line at a percentile."""
+
+    def at(percent: float) -> tuple[float, float] | None:
+        value = line.quantile(percent)
+        return None if value is None else (float(nines(percent)), math.log10(max(value, 1.0)))
+
+    return at
 
 
 def _name(sheet: Sheet, line: reading.Line) -> str:
