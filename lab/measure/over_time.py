@@ -33,7 +33,7 @@ def lower_bounds(indices: np.ndarray) -> np.ndarray:
     """Return the least value of each counter, int64.
 
     >>> lower_bounds(np.array([0, 7, 8, 9, 12, 163])).tolist()
-    [0, 7, 8, 10, 16, 7696581394432]
+    [0, 7, 8, 10, 16, 3848290697216]
     """
     indices = np.asarray(indices, np.int64)
     doubling = np.maximum((indices >> STEP_BITS) - 1, 0)
