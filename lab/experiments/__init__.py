@@ -54,6 +54,7 @@ _ABOUT_THE_LAB = (
             ),
             "full": dict(same_tries=200, planted_tries=100, simulations=2_000, queue_runs=30),
         },
+        {"beside a busy neighbour": dict(neighbour="memory")},
     ),
 )
 EXPERIMENTS: dict[str, Experiment] = {

@@ -15,6 +15,7 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
             "smoke": dict(readings_each=400, batches=3, rounds=1, seconds=0.02),
             "full": dict(independent=True, rounds=7, seconds=1.0, core=-2),
         },
+        {"beside a C++ program": dict(independent=True, core=-2)},
     ),
     Experiment(
         "core_to_core",
@@ -26,6 +27,7 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
             "smoke": dict(most_cpus=4, trips=200, batches=5, rounds=1, seconds=0.02),
             "full": dict(independent=True, rounds=4, seconds=1.0),
         },
+        {"beside a C++ program": dict(independent=True)},
     ),
     Experiment(
         "jitter",
@@ -37,6 +39,7 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
             "smoke": dict(slice_ms=10.0, most_cpus=2, rounds=1, seconds=0.03),
             "full": dict(slice_ms=100.0, most_cpus=16, rounds=4, seconds=3.0),
         },
+        {"a longer look": dict(slice_ms=100.0, seconds=3.0)},
     ),
     Experiment(
         "pinning",
@@ -54,6 +57,10 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
             ),
             "full": dict(messages=50_000, rounds=4, seconds=1.0),
         },
+        {
+            "only noisy neighbours": dict(placements=["free", "pinned", "neighbour"]),
+            "a larger book": dict(live_orders=200_000),
+        },
     ),
     Experiment(
         "memory_latency",
@@ -64,6 +71,10 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
         {
             "smoke": dict(largest=2, rounds=1, seconds=0.02),
             "full": dict(independent=True, rounds=3, seconds=4.0, core=-2),
+        },
+        {
+            "within the caches": dict(largest=32, steps=2),
+            "beside lat_mem_rd": dict(independent=True, core=-2),
         },
     ),
     Experiment(
@@ -76,6 +87,7 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
             "smoke": dict(largest=2, rounds=1, seconds=0.02),
             "full": dict(steps=2, rounds=4, seconds=4.0, core=-2),
         },
+        {"more and more CPUs": dict(along="CPUs")},
     ),
     Experiment(
         "numa_matrix",
@@ -98,6 +110,7 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
             "smoke": dict(mebibytes=4, rounds=1, seconds=0.02),
             "full": dict(mebibytes=64, rounds=4, seconds=5.0, core=-2),
         },
+        {"much at once": dict(mebibytes=256)},
     ),
     Experiment(
         "mmap_tuning",
@@ -115,6 +128,10 @@ ABOUT_MACHINES: tuple[Experiment, ...] = (
                 seconds=4.0,
                 core=-2,
             ),
+        },
+        {
+            "every kind of memory": dict(memories="all"),
+            "a book larger than the caches": dict(messages=100_000, live_orders=500_000),
         },
     ),
 )

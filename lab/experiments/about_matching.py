@@ -17,6 +17,13 @@ ABOUT_MATCHING: tuple[Experiment, ...] = (
             "smoke": dict(engines="all", messages=2_000, live_orders=500, rounds=1, seconds=0.02),
             "full": dict(engines="fast", messages=2_000_000, rounds=7, seconds=1.0, core=-2),
         },
+        {
+            "a book larger than the caches": dict(
+                engines="compiled", messages=200_000, live_orders=1_000_000
+            ),
+            "one command a call": dict(engines="fast", batch=1),
+            "until it is clear": dict(engines="fast", rounds=12, stop_early=True),
+        },
     ),
     Experiment(
         "matching_latency",
@@ -34,6 +41,11 @@ ABOUT_MATCHING: tuple[Experiment, ...] = (
                 seconds=1.0,
                 core=-2,
             ),
+        },
+        {
+            "every engine": dict(engines="all", messages=20_000),
+            "a book larger than the caches": dict(engines="compiled", live_orders=1_000_000),
+            "until it is clear": dict(rounds=12, stop_early=True),
         },
     ),
     Experiment(
@@ -56,6 +68,10 @@ ABOUT_MATCHING: tuple[Experiment, ...] = (
                 engines="compiled", messages=100_000, highest=0, rounds=4, seconds=0.5, core=-2
             ),
         },
+        {
+            "more symbols": dict(engines="compiled", across="symbols", highest=10_000),
+            "wider prices": dict(engines="compiled", across="width", highest=65_536),
+        },
     ),
     Experiment(
         "matching_sharding",
@@ -74,6 +90,7 @@ ABOUT_MATCHING: tuple[Experiment, ...] = (
             ),
             "full": dict(engines="compiled", messages=500_000, rounds=7, seconds=1.0),
         },
+        {"one command a call": dict(engines="compiled", batch=1)},
     ),
     Experiment(
         "matching_rivals",
@@ -85,6 +102,7 @@ ABOUT_MATCHING: tuple[Experiment, ...] = (
             "smoke": dict(messages=500, live_orders=200, rounds=1, seconds=0.02),
             "full": dict(messages=50_000, rounds=7, seconds=1.0, core=-2),
         },
+        {"an almost empty book": dict(live_orders=100)},
     ),
     Experiment(
         "latency_under_load",
@@ -105,6 +123,11 @@ ABOUT_MATCHING: tuple[Experiment, ...] = (
             ),
             "full": dict(messages=200_000, rounds=7, seconds=4.0, core=-2),
         },
+        {
+            "bursts": dict(arrivals="bursts"),
+            "around the knee": dict(lowest=60.0, highest=110.0, loads=11),
+            "waiting commands together": dict(batch=64),
+        },
     ),
     Experiment(
         "replay",
@@ -116,5 +139,6 @@ ABOUT_MATCHING: tuple[Experiment, ...] = (
             "smoke": dict(engines="all", rounds=1, seconds=0.02),
             "full": dict(engines="all", rounds=7, seconds=1.0),
         },
+        {"every engine": dict(engines="all")},
     ),
 )

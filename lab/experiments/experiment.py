@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
+_SIZES = {"smoke": "quick look", "full": "full"}  # what a panel calls them
+
+
 @dataclass(frozen=True)
 class Experiment:
     """One line of the registry.
@@ -28,6 +31,8 @@ class Experiment:
         ``module:function``. The module also has ``estimate_seconds(parameters) -> float``.
     sizes
         What ``smoke`` (the tests) and ``full`` change of the defaults; the defaults suit a panel.
+    telling
+        What else is worth trying in a panel, by name: what it changes of the defaults.
     """
 
     name: str
@@ -36,6 +41,13 @@ class Experiment:
     room: str
     where: str
     sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    telling: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def presets(self) -> dict[str, Mapping[str, Any]]:
+        """By name what each preset of a panel changes of the defaults."""
+        by_size = {words: self.sizes[size] for size, words in _SIZES.items() if size in self.sizes}
+        return {"defaults": {}, **by_size, **self.telling}
 
     def function(self) -> Callable[..., None]:
         """Return the experiment itself."""
