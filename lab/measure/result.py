@@ -396,9 +396,9 @@ def _readable(paths: Sequence[Path]) -> list[Result]:
         except FileError as error:
             problems.append(str(error))
     if problems:
-        first = "; ".join(problems[:_NAMED_MOST])
-        more = f"; and {len(problems) - _NAMED_MOST} more" if len(problems) > _NAMED_MOST else ""
-        warnings.warn(f"left out {len(problems)} of {len(paths)} files: {first}{more}", stacklevel=4)
+        named, left = problems[:_NAMED_MOST], len(problems) - _NAMED_MOST
+        words = "; ".join([*named, f"and {left} more"] if left > 0 else named)
+        warnings.warn(f"left out {len(problems)} of {len(paths)} files: {words}", stacklevel=4)
     return found
 
 

@@ -173,7 +173,7 @@ def test_results_come_newest_first_and_a_damaged_one_is_named(tmp_path):
     save(made(created="2026-11-23T06:00:00Z"), tmp_path)
     save(made(experiment="matching_throughput"), tmp_path)
     (tmp_path / "20261123T070000Z_matching_latency_0000.json").write_text("{")
-    with pytest.warns(UserWarning, match="left out: .*0000.json"):
+    with pytest.warns(UserWarning, match="left out 1 of 3 files: .*0000.json"):
         found = results(tmp_path, "matching_latency")
     assert [item.created for item in found] == ["2026-11-23T06:00:00Z", "2026-11-23T05:00:00Z"]
 
