@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -11,12 +12,15 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engines.matching import IMPLEMENTATIONS, present
+from lab import cli
 from lab.experiments import EXPERIMENTS
 from lab.experiments.parameters import controls_of
 from lab.measure.result import load
@@ -25,6 +29,7 @@ from lab.options import describe
 ROOT = Path(__file__).resolve().parents[2]
 LAB = [sys.executable, "-m", "lab"]
 COMMANDS = ["open", "list", "probe", "run", "sweep", "replay", "history", "compare", "report"]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 ENGINE = "binary_heap"  # plain Python: nothing is compiled
 SMALL = ["--messages=200", "--live-orders=100", "--rounds=1", "--seconds=0.01", "--engines", ENGINE]
 
@@ -35,9 +40,18 @@ def lab(*words: str | Path, **settings: Any) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, **settings)
 
 
-def mistake(*words: str | Path) -> str:
+def here(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command in this process: a new one loads for half a second, which adds up."""
+    output, errors = io.StringIO(), io.StringIO()
+    with redirect_stdout(output), redirect_stderr(errors), pytest.raises(SystemExit) as left:
+        cli.main([str(word) for word in words])
+    assert isinstance(left.value.code, int)
+    return subprocess.CompletedProcess(words, left.value.code, output.getvalue(), errors.getvalue())
+
+
+def mistake(*words: str | Path, run: Run = here) -> str:
     """Run a command that is called wrongly; return its one line."""
-    seen = lab(*words)
+    seen = run(*words)
     assert seen.returncode == 2, seen
     assert seen.stdout == ""
     lines = [line for line in seen.stderr.splitlines() if not line.startswith('{"phase"')]
@@ -93,11 +107,11 @@ class TestRun:
         saved = load(runs[1][0]["path"])
         words = saved.command().split()
         assert words[:3] == ["lab", "run", "matching_throughput"]
-        seen = lab(*words[1:], "--folder", tmp_path, "--json")
+        seen = here(*words[1:], "--folder", tmp_path, "--json")
         assert json.loads(seen.stdout)["parameters"] == saved.parameters
 
     def test_without_json_a_person_reads_a_table(self, tmp_path: Path) -> None:
-        seen = lab("run", "matching_throughput", *SMALL, "--folder", tmp_path)
+        seen = here("run", "matching_throughput", *SMALL, "--folder", tmp_path)
         assert seen.returncode == 0, seen.stderr
         assert re.search(r"^rival +case +metric +median", seen.stdout, re.M)
         assert re.search(rf"^{ENGINE} +balanced .*right$", seen.stdout, re.M)
@@ -224,6 +238,17 @@ class TestMistakes:
     def test_one_line_says_what_and_what_instead(self, words: list[str], expected: str) -> None:
         assert expected in mistake(*words)
 
+    @pytest.mark.parametrize(
+        "words, expected",
+        [
+            (["run", "matching_latncy"], "did you mean matching_latency?"),
+            (["run", "matching_latency", "--live-orders", "7"], "live_orders 7 is below 100"),
+            (["report", "/nowhere.json"], "/nowhere.json: cannot be read"),
+        ],
+    )
+    def test_and_so_it_is_where_a_shell_runs_it(self, words: list[str], expected: str) -> None:
+        assert expected in mistake(*words, run=lab)
+
     @pytest.mark.parametrize("value", ["nan", "inf"])
     def test_what_is_no_number_is_not_held_against_a_bound(self, value: str) -> None:
         expected = f"seconds '{value}' is not a number; choose 0.01..60"
@@ -234,7 +259,7 @@ class TestMistakes:
     ) -> None:
         (tmp_path / "file").write_text("")
         words = ["run", "matching_latency", *SMALL, "--folder", str(tmp_path / "file" / "below")]
-        seen = lab(*words)
+        seen = here(*words)
         assert seen.returncode == 2
         assert "making" not in seen.stderr
         assert "cannot be written" in seen.stderr.splitlines()[-1]
@@ -275,7 +300,7 @@ class TestHelp:
     @pytest.mark.parametrize("name", EXPERIMENTS)
     def test_each_parameter_with_bounds_unit_and_default(self, name: str) -> None:
         experiment = EXPERIMENTS[name]
-        text = " ".join(lab("run", name, "--help").stdout.split())
+        text = " ".join(here("run", name, "--help").stdout.split())
         assert experiment.question in text
         for control in controls_of(experiment.model()):
             head, help_text = describe(control)
@@ -288,14 +313,14 @@ class TestHelp:
 
     @pytest.mark.parametrize("command", COMMANDS)
     def test_each_command_teaches(self, command: str) -> None:
-        seen = lab(command, "--help")
+        seen = here(command, "--help")
         assert seen.returncode == 0
         name = "matching_latency" if command == "run" else command
-        text = lab("run", name, "--help").stdout if command == "run" else seen.stdout
+        text = here("run", name, "--help").stdout if command == "run" else seen.stdout
         assert re.search(rf"^ +lab {command}\b", text, re.M)
 
     def test_commands_are_those_of_this_release(self) -> None:
-        listed = lab("--help").stdout.partition("Commands:")[2]
+        listed = here("--help").stdout.partition("Commands:")[2]
         found = re.findall(r"^  (\w+)", listed, re.M)
         assert sorted(found) == sorted(COMMANDS)
 
@@ -310,7 +335,7 @@ class TestListAndProbe:
         assert [entry["name"] for entry in listed["experiments"]] == list(EXPERIMENTS)
         assert [entry["name"] for entry in listed["engines"]] == list(IMPLEMENTATIONS)
         assert {entry["name"] for entry in listed["flows"]} >= {"balanced", "add_only"}
-        text = lab("list").stdout
+        text = here("list").stdout
         assert all(entry.question in text for entry in EXPERIMENTS.values())
         assert all(name in text for name in IMPLEMENTATIONS)
 
@@ -332,10 +357,10 @@ class TestListAndProbe:
         assert "what limits a measurement here" in text
 
     def test_probe_of_a_folder_that_shows_nothing(self, tmp_path: Path) -> None:
-        probed = json.loads(lab("probe", "--root", tmp_path, "--json").stdout)
+        probed = json.loads(here("probe", "--root", tmp_path, "--json").stdout)
         assert probed["pus"] == 0
         assert probed["notes"]
-        assert lab("probe", "--root", tmp_path).returncode == 0
+        assert here("probe", "--root", tmp_path).returncode == 0
 
 
 class TestReplay:
@@ -369,10 +394,10 @@ class TestReplay:
         assert seen.returncode == 1
         assert printed["rows_checked"] - printed["rows_equal"] in (1, 2)  # it, and what follows it
         assert "1001" in printed["first_difference"]
-        assert "first difference" in lab("replay", message, *words).stdout
+        assert "first difference" in here("replay", message, *words).stdout
 
     def test_all_engines_end_with_one_book(self) -> None:
-        seen = lab("replay", self.day, "--format", "lobster", "--json")
+        seen = here("replay", self.day, "--format", "lobster", "--json")
         printed = json.loads(seen.stdout)
         assert seen.returncode == 0
         assert printed["passed"]
@@ -400,7 +425,6 @@ def test_a_wrong_number_leaves_with_1(
 ) -> None:
     """What a run whose digest is wrong means for a script."""
     import lab.measure.runner as runner
-    from lab import cli
 
     result = load(runs[1][0]["path"])
     result.measurements[0].digest_ok = False

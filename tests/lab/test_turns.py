@@ -241,7 +241,12 @@ def test_who_fails_in_the_middle_of_a_turn_ends_the_round_and_leaves_nobody(benc
     assert bench.runs == []
 
 
-LONG = {"engines": ["binary_heap", "price_ladder"], "messages": 5_000, "seconds": 50}
+LONG = {
+    "engines": ["binary_heap", "price_ladder"],
+    "messages": 2_000,
+    "live_orders": 500,
+    "seconds": 50,
+}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -279,7 +284,7 @@ def test_processes_that_wait_for_their_turn_are_gone_with_a_job_that_is_cancelle
     end_s = time.monotonic() + 120
     while not (told and ", turn " in told[-1]):
         assert time.monotonic() < end_s and job.state == "running", told[-3:]
-        time.sleep(0.005)
+        time.sleep(0.02)
     assert job._process is not None
     session = job._process.pid
     assert len(of_session(session)) == 5
