@@ -100,6 +100,15 @@ ORDERS = (
     ),
     *(Order(entry.name) for entry in ABOUT_MACHINES),
     Order("self_check"),
+    *(
+        # Longer passes, and so fewer turns to keep: a third of the bytes.
+        Order(
+            "matching_scaling",
+            dict(across=axis, highest=last, messages=200_000, rounds=_ROUNDS),
+            "compiled",
+        )
+        for axis, last in (("symbols", 10_000), ("width", 65_536))
+    ),
 )
 
 
@@ -195,7 +204,7 @@ def _replaced(numbers: Sequence[int]) -> list[Path]:
 
 
 def draw_figures() -> None:
-    """Put the figures into each notebook's tagged cells, and nothing else."""
+    """Put the figures into each notebook's tagged cells, and nothing else; draw the gallery's."""
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         strip(notebook)
@@ -206,6 +215,7 @@ def draw_figures() -> None:
         text = nbformat.writes(notebook, indent=1, ensure_ascii=False)
         path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
         click.echo(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+    _draw_pictures()
 
 
 def strip(notebook: nbformat.NotebookNode) -> None:
@@ -259,6 +269,13 @@ def smaller(png: bytes) -> bytes:
     drawing = Image.open(io.BytesIO(png)).convert("RGB")
     drawing.quantize(256, dither=Image.Dither.NONE).save(sheet, "png", optimize=True)
     return sheet.getvalue()
+
+
+def _draw_pictures() -> None:
+    from lab.gallery import draw_pictures
+
+    for path in draw_pictures():
+        click.echo(f"{path.parent.name}/{path.name}: {path.stat().st_size / 1000:.0f} kB")
 
 
 def _write_readme() -> None:
