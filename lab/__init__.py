@@ -11,6 +11,7 @@ The door for notebooks::
     lab.compare(before, after)                    # what changed, beside what differed
     lab.sweep("matching_latency", live_orders=[1_000, 10_000])   # every point of a grid
     lab.history("matching_throughput")            # one experiment over time and commits
+    lab.browse()                                  # every saved result: filter, overlay, compare
     lab.report(result)                            # one page that someone else can repeat
     lab.book("balanced")                          # an order book, step by step, forward and back
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from lab.measure.result import Result
     from lab.measure.sweep import Sweep
 
-__all__ = ["book", "compare", "history", "panel", "report", "results", "run", "sweep"]
+__all__ = ["book", "browse", "compare", "history", "panel", "report", "results", "run", "sweep"]
 
 
 def panel(name: str, **settings: Any) -> Widget:
@@ -136,6 +137,45 @@ def results(
     from lab.measure.result import results
 
     return results(folder, experiment)
+
+
+def browse(
+    experiment: str = "",
+    *,
+    machine: str = "",
+    since: str = "",
+    until: str = "",
+    verdict: str = "",
+    text: str = "",
+    folder: str | PathLike[str] | None = None,
+) -> Widget:
+    """Return a browser of saved results: filter, tick, overlay, compare, export, delete.
+
+    Parameters
+    ----------
+    experiment
+        Only results of this one at first, as all the filters are where they start.
+    machine
+        Its id, or a part of its name.
+    since, until
+        The first and the last day, such as ``"2026-11-23"`` (UTC).
+    verdict
+        ``"stable"``, ``"not stable"``, ``"failed"`` or ``"unreadable"``.
+    text
+        Words that all stand in what is told of a result: finding, settings, commit, file.
+    folder
+        Where to look; by default the runs, the sweeps and the shipped results of the checkout.
+
+    Raises
+    ------
+    engines.errors.InputError
+        A filter names nothing that there is.
+    """
+    from lab.measure.index import Wanted
+    from lab.panels.browser import browse
+
+    wanted = Wanted(experiment, machine, since, until, verdict, text)
+    return browse(wanted, Path(folder) if folder is not None else None)
 
 
 def compare(

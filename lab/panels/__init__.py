@@ -10,6 +10,7 @@ controls an experiment's parameters as sliders, menus and ticks
 markup   the panel's pieces of HTML: figure, table, verdict, a line to copy
 view     what is shown of which results: figure, table, earlier runs
 desk     the parts put together: run, cancel, keep, export
+export   formats, title, notes and name of what is exported
 book     the book view: an order book, stepped through forward and back
 ======== =======================================================================
 """

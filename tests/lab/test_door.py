@@ -43,8 +43,8 @@ def test_help_and_list_load_no_compiler_and_no_plotter(words: list[str]) -> None
     assert seen.stdout.splitlines()[-1] == "loaded: []"
 
 
-def test_the_door_is_the_eight_functions_and_each_is_documented() -> None:
-    names = ["book", "compare", "history", "panel", "report", "results", "run", "sweep"]
+def test_the_door_is_the_nine_functions_and_each_is_documented() -> None:
+    names = ["book", "browse", "compare", "history", "panel", "report", "results", "run", "sweep"]
     assert sorted(lab.__all__) == names
     for name in lab.__all__:
         function = getattr(lab, name)
