@@ -20,6 +20,9 @@ costs          what each way to do something costs
 matrix         from each CPU or node to each: a heat map
 gaps           what a machine takes from a core: gaps a second by their length
 timed          the same commands by several clocks: what each says they took
+ecdf           what share of commands is answered within each time
+over_time      when the slow ones came: times over a pass, a heat map a rival
+ridge          a row a kind of command, an outline a rival
 machine_map    a machine as boxes in boxes: nodes, caches, cores
 machine_layout where those boxes stand, and what is drawn once for all alike
 machine_parts  what such a drawing is made of, read from a topology
@@ -41,6 +44,7 @@ depth          both sides of a book and one queue, in a few milliseconds
 
 from lab.plots.alternative import alt_text
 from lab.plots.costs import costs
+from lab.plots.ecdf import ecdf
 from lab.plots.effects import effects
 from lab.plots.figures import KINDS, drawn
 from lab.plots.gaps import gaps
@@ -67,6 +71,7 @@ __all__ = [
     "by_turn",
     "costs",
     "drawn",
+    "ecdf",
     "effects",
     "gaps",
     "histogram",

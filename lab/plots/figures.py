@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 
 from lab.measure.result import Result
 from lab.plots.costs import costs
+from lab.plots.ecdf import PARTS as ECDF
+from lab.plots.ecdf import ecdf
 from lab.plots.effects import effects
 from lab.plots.gaps import gaps
 from lab.plots.histogram import PARTS as HISTOGRAM
@@ -84,6 +86,9 @@ KINDS = {
         True,
         True,
         HISTOGRAM,
+    ),
+    "ecdf": Kind(
+        ecdf, "ECDF", "Share within a time (ECDF)", "What share is within a time", True, True, ECDF
     ),
     "throughput": Kind(throughput, "Throughput", "Commands a second", "Commands a second"),
     "scaling": Kind(

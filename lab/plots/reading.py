@@ -161,12 +161,13 @@ def kinds(result: Result) -> list[str]:
     has_times = any(item.histogram for item in result.measurements)
     rates = [item for item in result.measurements if item.metric == THROUGHPUT]
     if is_loaded(result):
-        return ["load", "percentiles", *_of_comparisons(result)]
+        return ["load", "percentiles", "ecdf", *_of_comparisons(result)]
     if any(item.at is not None for item in rates):
         return ["scaling", *_of_comparisons(result)]
     found = _of_machine(result)
     # which part of all gaps is longer says less than how many are: the short ones are any number
     found += ["percentiles"] * (has_times and "gaps" not in found) + ["histogram"] * has_times
+    found += ["ecdf"] * (has_times and "gaps" not in found)
     return [*found, *["throughput"] * bool(rates), *_of_comparisons(result)]
 
 

@@ -178,7 +178,7 @@ def test_each_result_has_its_figure(results):
     assert kinds["clocks"] == kinds["pages"] == "costs"
     assert kinds["jitter of two"] == "gaps"
     assert kinds["pinning"] == kinds["mmap"] == "percentiles"
-    assert plots.kinds(results["pages"]) == ["costs", "percentiles", "histogram"]
+    assert plots.kinds(results["pages"]) == ["costs", "percentiles", "histogram", "ecdf"]
 
 
 def test_the_title_is_the_finding_and_the_header_says_where(words_of, results):

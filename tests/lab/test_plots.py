@@ -20,6 +20,7 @@ from lab.plots.scaling import caches_of
 DRAW = {
     "percentiles": plots.percentiles,
     "histogram": plots.histogram,
+    "ecdf": plots.ecdf,
     "throughput": plots.throughput,
     "scaling": plots.scaling,
 }
@@ -78,6 +79,10 @@ def figures(latency_result, throughput_result, size):
     yield "percentiles of few", plots.percentiles(few, size=size)
     yield "histogram", plots.histogram(times, size=size)
     yield "histogram over", plots.histogram([times, earlier], size=size)
+    yield "ecdf", plots.ecdf(times, size=size)
+    yield "ecdf over", plots.ecdf([times, earlier], size=size)
+    yield "ecdf over to 99", plots.ecdf([times, earlier, earlier, earlier], highest=99.0, size=size)
+    yield "ecdf of a kind", plots.ecdf(latency_result(rivals=two), case="cancel", size=size)
     yield "throughput", plots.throughput(rates, size=size)
     yield "throughput over", plots.throughput([rates, near], size=size)
     yield "throughput near", plots.throughput(near, size=size)
