@@ -14,7 +14,7 @@ from pathlib import Path
 from engines.errors import InputError
 from lab.measure.result import CHECKOUT, Result
 from lab.reports import files
-from lab.reports.content import Content, Drawn, content_of, figures_of, title_of
+from lab.reports.content import Content, Drawn, as_typed, content_of, figures_of, title_of
 from lab.reports.files import PagePath, file_name, place
 from lab.reports.formats import FORMATS
 from lab.reports.whole import whole
@@ -100,8 +100,8 @@ class _Order:
         return content_of(self.results, self.title, self.notes, self.kinds, self.case)
 
     def data(self) -> bytes:
-        title = (self.title or "").strip() or title_of(self.results)
-        return whole(self.results, title, self.notes).encode()
+        title = as_typed(self.title or "").strip() or title_of(self.results)
+        return whole(self.results, title, as_typed(self.notes)).encode()
 
     def figure(self) -> Drawn:
         return figures_of(self.results, self.kinds, self.case)[0]
@@ -122,6 +122,14 @@ def _paper(order: _Order) -> _Made:
 
     data = files.data_beside(order.path)
     return {data: order.data(), order.path: paper(order.content(), data.name)}
+
+
+def _markdown(order: _Order) -> _Made:
+    from lab.reports.markdown import markdown
+
+    data = files.data_beside(order.path)
+    made = markdown(order.content(), order.path, data.name)
+    return {data: order.data()} | made
 
 
 def _whole(order: _Order) -> _Made:
@@ -146,6 +154,7 @@ def _png(order: _Order) -> _Made:
 _WRITERS: dict[str, Callable[[_Order], _Made]] = {
     "html": _page,
     "pdf": _paper,
+    "md": _markdown,
     "json": _whole,
     "csv": _rows,
     "svg": _svg,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from lab.measure.result import Result
 from lab.plots import reading
 from lab.tables import Table
 
+_NONE = ("Cc", "Cs", "Cn")
 RUNS_DRAWN_MOST = 6  # the one that a figure is about, and as many behind it as a panel keeps
 
 
@@ -106,11 +108,20 @@ def content_of(
         groups.setdefault(result.experiment, []).append(result)
     _check(kinds, groups)
     return Content(
-        title=(title or "").strip() or title_of(results),
+        title=as_typed(title or "").strip() or title_of(results),
         sections=[_section(runs, kinds, case) for runs in groups.values()],
-        notes=notes.strip(),
+        notes=as_typed(notes).strip("\n").rstrip(),
         measured=_measured(results),
     )
+
+
+def as_typed(text: str) -> str:
+    """Return what a person typed without what no format can show: control characters."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").expandtabs()
+    kept = (
+        letter for letter in lines if letter == "\n" or unicodedata.category(letter) not in _NONE
+    )
+    return "".join(kept)
 
 
 def title_of(results: Sequence[Result]) -> str:

@@ -9,6 +9,7 @@ from engines.errors import FileError
 FORMATS = {
     "html": "HTML page",
     "pdf": "PDF",
+    "md": "Markdown",
     "json": "all data, JSON",
     "csv": "numbers, CSV",
     "svg": "one figure, SVG",

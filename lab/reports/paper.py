@@ -12,10 +12,12 @@ from typing import Any
 
 import matplotlib
 import typst
+from matplotlib.ft2font import FT2Font
 
 from lab.reports.content import Content, Section
 
 _HERE = Path(__file__).resolve().parent
+_FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 TEMPLATE = "paper.typ"
 
 
@@ -33,12 +35,20 @@ def paper(content: Content, data_file: str) -> bytes:
         _HERE / TEMPLATE,
         root=_HERE,
         format="pdf",
-        font_paths=[Path(matplotlib.get_data_path()) / "fonts" / "ttf"],
-        ignore_system_fonts=True,  # or the same report would look otherwise on another machine
+        font_paths=[_FONTS],
+        # or the same report would look otherwise on another machine
+        ignore_system_fonts=_is_covered(content.title + content.notes),
         sys_inputs={"report": json.dumps(_plain(content, data_file))},
+        pdf_standards="ua-1",  # read aloud in its order, figures by their words
     )
     assert isinstance(made, bytes)  # of a PDF; pages of images would be a list
     return made
+
+
+def _is_covered(text: str) -> bool:
+    """Say whether our font has every letter; for Japanese, say, the machine's must be asked."""
+    known = FT2Font(_FONTS / "DejaVuSans.ttf").get_charmap()
+    return all(ord(letter) in known for letter in text if not letter.isspace())
 
 
 def _plain(content: Content, data_file: str) -> dict[str, Any]:
