@@ -251,7 +251,8 @@ LONG = {
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_processes_that_wait_for_their_turn_are_gone_with_the_run(tmp_path, number):
-    words = [f"--{name}={','.join(v) if name == 'engines' else v}" for name, v in LONG.items()]
+    settings = {**LONG, "engines": "binary_heap,price_ladder"}
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
     command = ["-m", "lab", "run", "matching_throughput", "--json", *words]
     process = subprocess.Popen(
         python(*command, "--folder", str(tmp_path / "results")),
