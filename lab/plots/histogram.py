@@ -125,9 +125,9 @@ def _told(corners: np.ndarray, of: str) -> Callable[[float, float], str]:
 
     def words(x: float, y: float) -> str:
         at = int(np.clip(np.searchsorted(corners, x) // 2, 0, len(corners) // 2 - 1))
-        low, high = 10.0 ** corners[2 * at], 10.0 ** corners[2 * at + 1]
-        part = share(10.0**y)
-        return f"{part} of {of}s a tenth of a decade, {duration(low)} to {duration(high)}"
+        low, high = corners[2 * at], corners[2 * at + 1]
+        part = share(10.0**y * (high - low) * STEPS_A_DECADE)
+        return f"{part} of {of}s take {duration(10.0**low)} to {duration(10.0**high)}"
 
     return words
 
