@@ -324,6 +324,21 @@ def load(path: str | os.PathLike[str]) -> Result:
         text = path.read_bytes()
     except OSError as error:
         raise FileError(path, f"cannot be read ({error.strerror}); check the name") from None
+    result = read(path, text)
+    result._path = path
+    return result
+
+
+def read(path: Path, text: bytes) -> Result:
+    """Return the result that a text holds, as ``load`` does of a whole file.
+
+    Parameters
+    ----------
+    path
+        Where the text is from, for messages.
+    text
+        JSON.
+    """
     content = _content(path, text)
     try:
         result = Result.model_validate_json(text)
@@ -341,7 +356,6 @@ def load(path: str | os.PathLike[str]) -> Result:
         raise FileError(
             path, "was changed after it was written (checksum differs); take the original"
         )
-    result._path = path
     return result
 
 
