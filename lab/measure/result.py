@@ -235,6 +235,12 @@ class Result(_Record):
         """Return the ``lab.run(…)`` call that repeats this run."""
         return call_text(self.experiment, self.parameters)
 
+    def content(self) -> dict[str, Any]:
+        """Return the result as its file holds it, so that its checksum is right."""
+        # A file of an older program lacks the fields that came later.
+        as_read = self.model_dump(mode="json", exclude_unset=True)
+        return as_read if _checksum(as_read) == self.checksum else self.model_dump(mode="json")
+
     def _repr_html_(self) -> str:
         from lab.result_html import result_html
 
