@@ -55,12 +55,22 @@ STYLE = """<style>
 .exchange-lab .said code { font-size: 14px; font-weight: 600; background: transparent; }
 .exchange-lab .events { max-width: 940px; min-height: 112px; max-height: 168px;
   overflow: auto; }
+.exchange-lab .group { color: var(--jp-ui-font-color2, #5f6368); font-size: 12px;
+  line-height: 1.3; margin-top: 2px; }
+.exchange-lab-heading.jupyter-button { text-align: left; padding: 0 4px; line-height: 26px;
+  overflow: hidden; text-overflow: ellipsis; white-space: nowrap; box-shadow: none;
+  color: var(--jp-ui-font-color1, #202124); background: transparent; }
 .exchange-lab-fold .jupyter-widget-Collapse-contents
   { padding: 2px 0 !important; border: 0 !important; }
 .exchange-lab-fold .jupyter-widget-Collapse-header { padding: 2px 6px !important; }
 .exchange-lab-earlier label, .exchange-lab-earlier span
   { white-space: normal !important; overflow: visible !important; height: auto !important;
     line-height: 1.3 !important; }
+.exchange-lab .finding { font-weight: 600; line-height: 1.35; }
+.exchange-lab .notes { font-size: 12px; cursor: pointer; max-width: 650px; }
+.exchange-lab .notes summary { display: -webkit-box; -webkit-box-orient: vertical;
+  -webkit-line-clamp: 2; overflow: hidden; }
+.exchange-lab .notes[open] summary { -webkit-line-clamp: none; }
 .exchange-lab-tabs > .widget-tab-contents, .exchange-lab-tabs .jupyter-widget-tab-contents
   { padding: 2px 0 0 !important; border: 0 !important; overflow: hidden; }
 </style>"""
@@ -73,6 +83,11 @@ def heading(title: str, question: str) -> str:
         f"— {escape(question)}</span></h4>",
         STYLE,
     )
+
+
+def group(name: str) -> str:
+    """Return the heading of a group of controls."""
+    return _framed(f'<div class="group">{escape(name)}</div>')
 
 
 def figure(png: bytes, alt: str) -> str:
@@ -145,6 +160,11 @@ def problem(text: str) -> str:
 def quiet(text: str) -> str:
     """Return a remark."""
     return _framed(f'<div class="quiet">{escape(text)}</div>') if text else ""
+
+
+def so_far(text: str) -> str:
+    """Return a remark that what stands under it is not the end of it."""
+    return _framed(f'<div class="verdict shaky" role="status">{escape(text)}</div>')
 
 
 def to_copy(title: str, *lines: str) -> str:
