@@ -11,6 +11,8 @@ would share a CPU. That one begins with them, the other with the notebooks: they
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -52,6 +54,22 @@ _environment = launch.environment(os.environ)
 for name in os.environ.keys() - _environment.keys():
     del os.environ[name]
 os.environ.update(_environment)
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """Return what runs an experiment at its smoke size, for real and once for all tests."""
+    from lab.measure.runner import run_experiment
+
+    found: dict[str, Any] = {}
+
+    def run(name: str) -> Any:
+        if name not in found:
+            folder = tmp_path_factory.mktemp("results")
+            found[name] = run_experiment(name, {}, "smoke", lambda *told: None, folder)
+        return found[name]
+
+    return run
 
 
 def pytest_collection_modifyitems(config, items) -> None:

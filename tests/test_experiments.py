@@ -45,10 +45,9 @@ OF_TURNS = ("response_time_mean", "response_time_p99", "response_time_p99.9")
 
 
 @pytest.fixture(scope="module", params=OURS)
-def result(request, tmp_path_factory) -> Result:
+def result(request, smoke_run) -> Result:
     """One smoke run of an experiment."""
-    folder = tmp_path_factory.mktemp("results")
-    return run_experiment(request.param, {}, "smoke", silent, folder)
+    return smoke_run(request.param)
 
 
 def test_every_engine_is_measured_and_did_the_references_work(result):

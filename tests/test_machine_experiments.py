@@ -22,10 +22,9 @@ def silent(*_: object) -> None:
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def result(request, tmp_path_factory) -> Result:
+def result(request, smoke_run) -> Result:
     """One smoke run of an experiment."""
-    folder = tmp_path_factory.mktemp("results")
-    return run_experiment(request.param, {}, "smoke", silent, folder)
+    return smoke_run(request.param)
 
 
 def test_the_work_was_done(result: Result) -> None:

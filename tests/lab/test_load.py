@@ -239,10 +239,9 @@ def test_an_offer_of_nothing_is_a_closed_loop():
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory) -> Result:
+def result(smoke_run) -> Result:
     """One smoke run."""
-    folder = tmp_path_factory.mktemp("results")
-    return run_experiment("latency_under_load", {}, "smoke", silent, folder)
+    return smoke_run("latency_under_load")
 
 
 def test_shares_are_evenly_spread():
@@ -298,7 +297,7 @@ def test_the_finding_and_the_notes_say_what_was_measured(result):
 
 
 def test_rates_can_be_named(tmp_path):
-    fixed = {"engines": "price_ladder", "rate": 1e5, "arrivals": "bursts", "batch": 8}
+    fixed = {"engines": "binary_heap", "rate": 1e5, "arrivals": "bursts", "batch": 8}
     found = run_experiment("latency_under_load", fixed, "smoke", silent, tmp_path)
     rates = [item.at for item in found.measurements if item.metric == "response_time"]
     assert rates == pytest.approx([2e4, 8.5e4, 1.5e5])
@@ -307,7 +306,7 @@ def test_rates_can_be_named(tmp_path):
 
 
 def test_a_recorded_day_is_a_load(tmp_path):
-    fixed = {"engines": "price_ladder", "day": SAMPLE_DAY, "arrivals": "recorded", "rate": 1e5}
+    fixed = {"engines": "binary_heap", "day": SAMPLE_DAY, "arrivals": "recorded", "rate": 1e5}
     found = run_experiment("latency_under_load", fixed, "smoke", silent, tmp_path)
     assert all(item.digest_ok for item in found.measurements)
     assert {KNEE, SATURATION} <= {item.metric for item in found.measurements}

@@ -624,10 +624,10 @@ class TestNodes:
         assert bench.runs == [] and "on a node with memory" in bench.finding
         assert any("CPU 9998-9999" in note for note in bench.notes)
 
-    def test_one_node_is_said_to_be_one(self, bench, tmp_path):
+    def test_one_node_is_said_to_be_one(self, bench, smoke_run):
         if len(usable_nodes()) > 1:
             pytest.skip("this machine has several nodes")
-        result = run_experiment("numa_matrix", {}, "smoke", silent, tmp_path)
+        result = smoke_run("numa_matrix")
         assert any("needs a second one" in note for note in result.notes)
 
     def test_the_nearest_stands_beside_the_farthest(self):

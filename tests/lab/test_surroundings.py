@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -197,13 +198,19 @@ class Surrounded:
     def __init__(self, name: str, place: Path, stack: ExitStack) -> None:
         self.name, self.place = name, place
         place.chmod(0o755)
-        cache = place / "cache" / "kernels"
-        shutil.copytree(os.environ["NUMBA_CACHE_DIR"], cache)
-        answers = Path(os.environ["NUMBA_CACHE_DIR"]).parent / "answers"  # of the slow reference
-        if answers.is_dir():
-            shutil.copytree(answers, cache.parent / "answers")
-        (place / "results").mkdir()
         is_other = SURROUNDINGS[name] in (ordinary_user, nothing_locked)
+        kernels = Path(os.environ["NUMBA_CACHE_DIR"])
+        cache = place / "cache" / "kernels"
+        cache.parent.mkdir()
+        for ours, theirs in (
+            (kernels, cache),
+            (kernels.parent / "answers", place / "cache/answers"),
+        ):
+            if is_other and ours.is_dir():
+                shutil.copytree(ours, theirs)
+            elif ours.is_dir():
+                theirs.symlink_to(ours)
+        (place / "results").mkdir()
         self.python = readable_python(place) if is_other else sys.executable
         self.prefix: Prefix = stack.enter_context(SURROUNDINGS[name](place))
         self.environment = {
@@ -219,7 +226,7 @@ class Surrounded:
 
     def look(self) -> None:
         """Skip where the project itself cannot be read in this surrounding."""
-        seen = self.run("-c", "import lab, numba, numba.core.registry")
+        seen = self.run("-c", "import lab, engines.messages")
         if seen.returncode:
             last = (seen.stderr.strip() or "no word").splitlines()[-1]
             pytest.skip(f"the project cannot be read here: {last}")
@@ -241,6 +248,11 @@ class Surrounded:
         assert seen.returncode == 0, f"{words}: {seen.returncode}\n{seen.stderr[-2000:]}"
         assert "Traceback" not in seen.stderr
         return json.loads(seen.stdout)
+
+    @cached_property
+    def probed(self) -> dict:
+        """What ``lab probe`` finds there."""
+        return self.lab("probe")
 
     def measure(self, name: str) -> dict:
         """Run an experiment there in its smoke size; return the result that it saved."""
@@ -281,7 +293,7 @@ def surrounded(request: pytest.FixtureRequest) -> Iterator[Surrounded]:
 def test_the_probe_says_what_it_does_not_see(surrounded: Surrounded) -> None:
     truth = f"import os, resource; print({IS_SO.get(surrounded.name, True)})"
     assert surrounded.run("-c", truth).stdout == "True\n"
-    seen = surrounded.lab("probe")
+    seen = surrounded.probed
     findings = {finding["title"]: finding for finding in seen["doctor"]}
     assert seen["pus"] >= 1
     if surrounded.name in SAYS:
@@ -301,7 +313,7 @@ def test_an_experiment_that_feels_it_runs(surrounded: Surrounded) -> None:
 def test_what_may_not_be_changed_is_said_with_the_command(surrounded: Surrounded) -> None:
     if surrounded.name != "ordinary user":
         pytest.skip("of the ordinary user")
-    fixable = surrounded.lab("probe")["fixable"]
+    fixable = surrounded.probed["fixable"]
     if not fixable:
         pytest.skip("the doctor would change nothing on this machine")
     seen = surrounded.run("-m", "lab", "probe", "--fix", fixable[0], "--json")
