@@ -21,7 +21,7 @@ matrix         from each CPU or node to each: a heat map
 gaps           what a machine takes from a core: gaps a second by their length
 timed          the same commands by several clocks: what each says they took
 ecdf           what share of commands is answered within each time
-over_time      when the slow ones came: times over a pass, a heat map a rival
+over_time      when slow commands came: times over a pass, a heat map a rival
 ridge          a row a kind of command, an outline a rival
 machine_map    a machine as boxes in boxes: nodes, caches, cores
 machine_layout where those boxes stand, and what is drawn once for all alike
@@ -52,6 +52,7 @@ from lab.plots.histogram import histogram
 from lab.plots.load import load
 from lab.plots.machine_map import machine_map
 from lab.plots.matrix import matrix
+from lab.plots.over_time import over_time
 from lab.plots.percentiles import percentiles
 from lab.plots.reading import kinds
 from lab.plots.scaling import scaling
@@ -79,6 +80,7 @@ __all__ = [
     "load",
     "machine_map",
     "matrix",
+    "over_time",
     "percentiles",
     "scaling",
     "staircase",

@@ -21,6 +21,8 @@ from lab.plots.histogram import PARTS as HISTOGRAM
 from lab.plots.histogram import histogram
 from lab.plots.load import load
 from lab.plots.matrix import matrix
+from lab.plots.over_time import PARTS as OVER_TIME
+from lab.plots.over_time import over_time
 from lab.plots.parts import Parts
 from lab.plots.percentiles import HIGHEST, percentiles
 from lab.plots.percentiles import PARTS as PERCENTILES
@@ -89,6 +91,13 @@ KINDS = {
     ),
     "ecdf": Kind(
         ecdf, "ECDF", "Share within a time (ECDF)", "What share is within a time", True, True, ECDF
+    ),
+    "over_time": Kind(
+        over_time,
+        "Over time",
+        "Times over a pass",
+        "When the slow ones came",
+        parts=OVER_TIME,
     ),
     "throughput": Kind(throughput, "Throughput", "Commands a second", "Commands a second"),
     "scaling": Kind(

@@ -160,15 +160,16 @@ def kinds(result: Result) -> list[str]:
     """Return the kinds of figures that a result has numbers for, the most telling one first."""
     has_times = any(item.histogram for item in result.measurements)
     rates = [item for item in result.measurements if item.metric == THROUGHPUT]
+    when = ["over_time"] * any(item.over_time for item in result.measurements)
     if is_loaded(result):
-        return ["load", "percentiles", "ecdf", *_of_comparisons(result)]
+        return ["load", "percentiles", "ecdf", *when, *_of_comparisons(result)]
     if any(item.at is not None for item in rates):
         return ["scaling", *_of_comparisons(result)]
     found = _of_machine(result)
     # which part of all gaps is longer says less than how many are: the short ones are any number
     found += ["percentiles"] * (has_times and "gaps" not in found) + ["histogram"] * has_times
     found += ["ecdf"] * (has_times and "gaps" not in found)
-    return [*found, *["throughput"] * bool(rates), *_of_comparisons(result)]
+    return [*found, *when, *["throughput"] * bool(rates), *_of_comparisons(result)]
 
 
 def _of_machine(result: Result) -> list[str]:
