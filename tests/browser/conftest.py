@@ -103,14 +103,21 @@ def checkout(pytestconfig: pytest.Config) -> Path:
         source, target = CHECKOUT / part, copy / part
         if source.is_dir():
             shutil.rmtree(target, ignore_errors=True)
-            ignored = shutil.ignore_patterns("__pycache__", "runs", "reports", ".ipynb_checkpoints")
-            shutil.copytree(source, target, ignore=ignored)
+            shutil.copytree(source, target, ignore=_left_out)
         else:
             shutil.copy2(source, target)
     shutil.rmtree(copy / ".jupyter", ignore_errors=True)
     _make_environment(copy)
     subprocess.run([copy / ".venv/bin/python", "-m", "lab.warm"], cwd=copy, check=True)
     return copy
+
+
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    """Return what is not copied: what a person made, and what is made anew."""
+    made = (
+        {"runs", "reports", "trash"} if folder.endswith(os.path.join("data", "results")) else set()
+    )
+    return {"__pycache__", ".ipynb_checkpoints", *made} & set(names)
 
 
 def _make_environment(copy: Path) -> None:
