@@ -1,4 +1,4 @@
-"""What tests of figures, reports and panels share: results of drawn, not measured, times."""
+"""What these tests share: results of drawn, not measured, times; the files of a small machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from lab.experiments import EXPERIMENTS
-from lab.measure.histogram import Histogram
 from lab.measure.result import Code, Comparison, Measurement, Result, Verdict
 
 MACHINE = {"id": "0a1b2c3d", "name": "AMD EPYC, 2 CPUs, KVM", "cpu": "AMD EPYC", "cpus": 2}
@@ -21,6 +20,8 @@ CLOCKS = {
     "compiled": {"source": "cycle counter", "floor_ns": 10.0, "resolution_ns": 10.0},
     "python": {"source": "monotonic clock", "floor_ns": 75.0, "resolution_ns": 1.0},
 }
+CPU, NODE = "sys/devices/system/cpu", "sys/devices/system/node"
+MAKERS = run_path(str(Path(__file__).with_name("machine_results.py")))
 # median and spread of the common path, of the rare one, and how rare
 SHAPES = {
     "price_ladder": (28, 0.5, 3_000, 0.2, 2e-3),
@@ -43,28 +44,8 @@ def drawn_times(rival: str, samples: int, seed: int) -> np.ndarray:
 
 def timed(rival: str, case: str, samples: int, seed: int) -> Measurement:
     """Return a measurement of times."""
-    histogram = Histogram()
-    histogram.record_array(drawn_times(rival, samples, seed))
-    percents = {name: float(name) for name in ("50", "90", "99", "99.9", "99.99", "99.999")}
-    quantiles = {name: float(histogram.quantile(value)) for name, value in percents.items()}
-    median = quantiles["50"]
-    return Measurement(
-        rival=rival,
-        case=case,
-        metric="service_time",
-        unit="ns",
-        median=median,
-        low=0.95 * median,
-        high=1.06 * median,
-        coverage=0.96875,
-        runs=6,
-        digest="5f1d",
-        digest_ok=True,
-        values=[0.95 * median, median, 1.06 * median],
-        quantiles=quantiles | {"max": float(histogram.max)},
-        histogram=histogram.to_hdr(),
-        samples=samples,
-    )
+    times = drawn_times(rival, samples, seed)
+    return MAKERS["timed"](rival, case, "service_time", times, low=0.95, high=1.06)
 
 
 def rated(rival: str, case: str, rate: float) -> Measurement:
@@ -227,10 +208,45 @@ def sharding_result():
     return make
 
 
+@pytest.fixture
+def two_cores(tmp_path: Path) -> Path:
+    """The files of a package with two cores of two threads, two memory nodes, a third without."""
+    files: dict[str, object] = {f"{CPU}/online": "0-3"}
+    for cpu in range(4):
+        files |= cpu_files(cpu, 0, cpu % 2, f"{cpu % 2},{cpu % 2 + 2}")
+    for node, (cpus, kib, row) in enumerate(
+        [("0,2", 1024, "10 21 31"), ("1,3", 1024, "21 10 31"), ("", 0, "31 31 10")]
+    ):
+        files[f"{NODE}/node{node}/cpulist"] = cpus
+        files[f"{NODE}/node{node}/meminfo"] = f"Node {node} MemTotal:  {kib} kB"
+        files[f"{NODE}/node{node}/distance"] = row
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{text}\n")
+    return tmp_path
+
+
+def cpu_files(cpu: int, package: int, core: int, siblings: str) -> dict[str, object]:
+    """One CPU with two data caches, as a kernel of today shows it."""
+    return {
+        f"{CPU}/cpu{cpu}/topology/physical_package_id": package,
+        f"{CPU}/cpu{cpu}/topology/core_id": core,
+        f"{CPU}/cpu{cpu}/topology/core_cpus_list": siblings,
+        f"{CPU}/cpu{cpu}/cache/index0/level": 1,
+        f"{CPU}/cpu{cpu}/cache/index0/type": "Data",
+        f"{CPU}/cpu{cpu}/cache/index0/size": "48K",
+        f"{CPU}/cpu{cpu}/cache/index0/shared_cpu_list": siblings,
+        f"{CPU}/cpu{cpu}/cache/index1/level": 3,
+        f"{CPU}/cpu{cpu}/cache/index1/type": "Unified",
+        f"{CPU}/cpu{cpu}/cache/index1/size": "32M",
+        f"{CPU}/cpu{cpu}/cache/index1/shared_cpu_map": "0000000f",
+    }
+
+
 @pytest.fixture(scope="session")
 def machines():
     """Return the makers of results about machines."""
-    return SimpleNamespace(**run_path(str(Path(__file__).with_name("machine_results.py"))))
+    return SimpleNamespace(**MAKERS)
 
 
 @pytest.fixture(scope="session")

@@ -66,26 +66,30 @@ MEMORY = {
 }
 
 
-def measured(rival: str, case: str, metric: str, unit: str, value: float, **more) -> Measurement:
-    """Return a measurement whose interval is three per cent wide."""
+def measured(
+    rival: str, case: str, metric: str, unit: str, value: float, low=0.98, high=1.01, **more
+) -> Measurement:
+    """Return a measurement; its interval is from ``low`` to ``high`` times the value."""
     return Measurement(
         rival=rival,
         case=case,
         metric=metric,
         unit=unit,
         median=value,
-        low=0.98 * value,
-        high=1.01 * value,
+        low=low * value,
+        high=high * value,
         coverage=0.96875,
         runs=6,
         digest="5f1d",
         digest_ok=True,
-        values=[0.98 * value, value, 1.01 * value],
+        values=[low * value, value, high * value],
         **more,
     )
 
 
-def timed(rival: str, case: str, metric: str, times: np.ndarray, middle=None) -> Measurement:
+def timed(
+    rival: str, case: str, metric: str, times: np.ndarray, middle=None, **more
+) -> Measurement:
     """Return a measurement of times with their histogram."""
     histogram = Histogram()
     histogram.record_array(np.maximum(times, 1).astype(np.int64))
@@ -96,6 +100,7 @@ def timed(rival: str, case: str, metric: str, times: np.ndarray, middle=None) ->
         quantiles=quantiles | {"max": float(histogram.max)},
         histogram=histogram.to_hdr(),
         samples=len(times),
+        **more,
     )
 
 

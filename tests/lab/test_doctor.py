@@ -54,42 +54,10 @@ def write(root: Path, files: dict[str, object]) -> Path:
     return root
 
 
-def cpu_files(cpu: int, package: int, core: int, siblings: str) -> dict[str, object]:
-    """One CPU with two data caches, as a kernel of today shows it."""
-    return {
-        f"{CPU}/cpu{cpu}/topology/physical_package_id": package,
-        f"{CPU}/cpu{cpu}/topology/core_id": core,
-        f"{CPU}/cpu{cpu}/topology/core_cpus_list": siblings,
-        f"{CPU}/cpu{cpu}/cache/index0/level": 1,
-        f"{CPU}/cpu{cpu}/cache/index0/type": "Data",
-        f"{CPU}/cpu{cpu}/cache/index0/size": "48K",
-        f"{CPU}/cpu{cpu}/cache/index0/shared_cpu_list": siblings,
-        f"{CPU}/cpu{cpu}/cache/index1/level": 3,
-        f"{CPU}/cpu{cpu}/cache/index1/type": "Unified",
-        f"{CPU}/cpu{cpu}/cache/index1/size": "32M",
-        f"{CPU}/cpu{cpu}/cache/index1/shared_cpu_map": "0000000f",
-    }
-
-
 def idle_state(number: int, name: str, wake_us: int, is_off: int = 0) -> dict[str, object]:
     """One state that CPU 0 may sleep in."""
     folder = f"{CPU}/cpu0/cpuidle/state{number}"
     return {f"{folder}/name": name, f"{folder}/latency": wake_us, f"{folder}/disable": is_off}
-
-
-@pytest.fixture
-def two_cores(tmp_path: Path) -> Path:
-    """One package, two cores of two threads, two memory nodes and a third without memory."""
-    files: dict[str, object] = {f"{CPU}/online": "0-3"}
-    for cpu in range(4):
-        files |= cpu_files(cpu, 0, cpu % 2, f"{cpu % 2},{cpu % 2 + 2}")
-    for node, (cpus, kib, row) in enumerate(
-        [("0,2", 1024, "10 21 31"), ("1,3", 1024, "21 10 31"), ("", 0, "31 31 10")]
-    ):
-        files[f"{NODE}/node{node}/cpulist"] = cpus
-        files[f"{NODE}/node{node}/meminfo"] = f"Node {node} MemTotal:  {kib} kB"
-        files[f"{NODE}/node{node}/distance"] = row
-    return write(tmp_path, files)
 
 
 NAMES = [

@@ -30,38 +30,6 @@ def write(root: Path, files: dict[str, object]) -> Path:
     return root
 
 
-def cpu_files(cpu: int, package: int, core: int, siblings: str) -> dict[str, object]:
-    """One CPU with two data caches, as a kernel of today shows it."""
-    return {
-        f"{CPU}/cpu{cpu}/topology/physical_package_id": package,
-        f"{CPU}/cpu{cpu}/topology/core_id": core,
-        f"{CPU}/cpu{cpu}/topology/core_cpus_list": siblings,
-        f"{CPU}/cpu{cpu}/cache/index0/level": 1,
-        f"{CPU}/cpu{cpu}/cache/index0/type": "Data",
-        f"{CPU}/cpu{cpu}/cache/index0/size": "48K",
-        f"{CPU}/cpu{cpu}/cache/index0/shared_cpu_list": siblings,
-        f"{CPU}/cpu{cpu}/cache/index1/level": 3,
-        f"{CPU}/cpu{cpu}/cache/index1/type": "Unified",
-        f"{CPU}/cpu{cpu}/cache/index1/size": "32M",
-        f"{CPU}/cpu{cpu}/cache/index1/shared_cpu_map": "0000000f",
-    }
-
-
-@pytest.fixture
-def two_cores(tmp_path: Path) -> Path:
-    """One package, two cores of two threads, two memory nodes and a third without memory."""
-    files: dict[str, object] = {f"{CPU}/online": "0-3"}
-    for cpu in range(4):
-        files |= cpu_files(cpu, 0, cpu % 2, f"{cpu % 2},{cpu % 2 + 2}")
-    for node, (cpus, kib, row) in enumerate(
-        [("0,2", 1024, "10 21 31"), ("1,3", 1024, "21 10 31"), ("", 0, "31 31 10")]
-    ):
-        files[f"{NODE}/node{node}/cpulist"] = cpus
-        files[f"{NODE}/node{node}/meminfo"] = f"Node {node} MemTotal:  {kib} kB"
-        files[f"{NODE}/node{node}/distance"] = row
-    return write(tmp_path, files)
-
-
 class TestLists:
     def test_round_trip(self) -> None:
         for text in ("0", "0-3", "0,2-5,63", ""):
