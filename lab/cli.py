@@ -21,6 +21,7 @@ import click
 from engines.errors import ExchangeLabError, InputError, MeasurementError, MissingEngine
 from lab.experiments import EXPERIMENTS, Experiment
 from lab.options import SYNTAX, Experiments, Sweeps
+from lab.reports.command import report
 from lab.terminal import print_json, table
 
 CHECK_FAILED, WRONG_CALL, INTERRUPTED = 1, 2, 130
@@ -562,44 +563,4 @@ def compare(
         print(comparison_text(outcome))
 
 
-@main.command(short_help="Write results as one self-contained page.")
-@click.argument("results", nargs=-1, required=True, type=click.Path())
-@click.option(
-    "--output",
-    default="report.html",
-    show_default=True,
-    type=click.Path(dir_okay=False),
-    help="The page; the data lies beside it as JSON.",
-)
-@click.option("--title", help="What stands at the top.")
-@click.option("--notes", default="", help="A text that stands at the end.")
-@_json
-def report(
-    results: tuple[str, ...], output: str, title: str | None, notes: str, as_json: bool
-) -> None:
-    """Write one self-contained HTML page from RESULTS: files, or folders of them.
-
-    \b
-    Example
-      lab report data/results/runs --output today.html
-    """
-    from lab.report import write_html
-
-    chosen = [result for name in results for result in _results_at(Path(name))]
-    path = write_html(chosen, output, title=title, notes=notes)
-    if as_json:
-        print_json({"path": str(path), "results": [str(result.path) for result in chosen]})
-    else:
-        print(path)
-
-
-def _results_at(path: Path) -> list[Any]:
-    """Return the results of a file or a folder."""
-    from lab.measure.result import load, results
-
-    if not path.is_dir():
-        return [load(path)]
-    found = results(path)
-    if not found:
-        raise InputError(f"folder {path} holds no results; name a file that lab run has written")
-    return found
+main.add_command(report)

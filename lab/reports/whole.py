@@ -23,5 +23,5 @@ def whole(results: Sequence[Result], title: str, notes: str = "") -> str:
     content: dict[str, object] = {"report_version": DATA_VERSION, "title": title}
     if notes.strip():
         content["notes"] = notes.strip()
-    content["results"] = [result.model_dump(mode="json") for result in results]
+    content["results"] = [result.content() for result in results]
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
