@@ -508,13 +508,13 @@ def heading(title: str, notes: Sequence[str], words: str) -> str:
     words
         The figure in words: its canvas's name for those who cannot see it.
     """
-    lines = "".join(f"<div class='quiet'>{escape(note)}</div>" for note in notes if note)
     script = (
         f'<img alt="" src="{_NOTHING_TO_SEE}" data-words="{escape(words)}" '
-        f'onload="{escape(_NAME_CANVAS)}" '
-        'style="position:absolute;width:1px;height:1px">'
+        f'onload="{escape(_NAME_CANVAS)}" style="position:absolute;width:1px;height:1px">'
     )
+    told = escape(" · ".join(filter(None, notes)))
     return (
-        f'<div class="exchange-lab"><div style="font-weight:600;line-height:1.35">{escape(title)}'
-        f"</div><div style='font-size:12px'>{lines}</div>{script}</div>"
+        f'<div class="exchange-lab"><div class="finding">{escape(title)}</div>'
+        f'<details class="notes quiet" title="{told}"><summary>{told}</summary></details>'
+        f"{script}</div>"
     )

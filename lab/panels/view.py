@@ -82,6 +82,7 @@ class View:
         self.case, self.case_shown = _slider(
             [], [], "of", "What the figure and the table are of. The axes stay."
         )
+        self.read_at.layout.margin = "2px 0 2px 12px"
         self.reads = widgets.HBox([self.buttons, self.read_at, self.read_shown])
         self.ends = widgets.HBox([self.highest, self.highest_shown, self.case, self.case_shown])
         self.choices = widgets.VBox([self.reads, self.ends])
