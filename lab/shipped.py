@@ -101,10 +101,17 @@ ORDERS = (
     *(Order(entry.name) for entry in ABOUT_MACHINES),
     Order("self_check"),
     *(
-        # Longer passes, and so fewer turns to keep: a third of the bytes.
+        # Long passes for a short time: few turns to keep, and so half of the bytes.
         Order(
             "matching_scaling",
-            dict(across=axis, highest=last, messages=200_000, rounds=_ROUNDS),
+            dict(
+                across=axis,
+                highest=last,
+                points=3,
+                messages=200_000,
+                rounds=_ROUNDS,
+                seconds=0.25,
+            ),
             "compiled",
         )
         for axis, last in (("symbols", 10_000), ("width", 65_536))

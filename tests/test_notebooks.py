@@ -11,12 +11,23 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from lab.gallery import PIXELS, SUBJECTS
 from lab.shipped import FIGURE_TAG, strip
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((CHECKOUT / "notebooks").glob("*.ipynb"))
 BYTES_MAX = 1_000_000
+CELLS_MAX = 60
 CELL_SECONDS_MAX = 300
+# What an essay has, in this order; between them stands its road from slow to fast.
+PARTS = (
+    "How to read it",
+    "Words",
+    "Is it right?",
+    "Hand it on",
+    "Roads not taken",
+    "Where to go next",
+)
 
 # Runs are saved among a person's own; those of this test are taken away again.
 _TIDY = """
@@ -52,6 +63,54 @@ def test_the_first_cell_says_what_how_long_and_on_what(path: Path) -> None:
     assert re.search(r"^\*\*.+\?\*\*$", first.source, re.MULTILINE), "no question in bold"
     for said in ("what you get", "how long it takes", "what the machine must offer"):
         assert said in first.source
+
+
+@every_notebook
+def test_it_is_an_essay_with_all_its_parts(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    assert len(cells) <= CELLS_MAX
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    titles = re.findall(r"^##+ (.+)$", text, re.MULTILINE)
+    assert set(PARTS) <= set(titles), f"it lacks {set(PARTS) - set(titles)}"
+    assert titles[-2:] == ["Roads not taken", "Where to go next"]
+    assert titles.index("Words") < titles.index("Is it right?")
+    words = text.split("## Words\n", 1)[1].split("\n## ", 1)[0]
+    assert words.count("**") >= 8, "a word that is explained is bold"
+
+
+@every_notebook
+def test_the_panel_follows_the_first_figure(path: Path) -> None:
+    code = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert "picture(" in code[0].source
+    assert code[1].source.startswith("lab.panel(")
+
+
+@every_notebook
+def test_its_number_is_in_its_title(path: Path) -> None:
+    first = nbformat.read(path, as_version=4).cells[0].source
+    assert first.startswith(f"# {path.name[:2]} ")
+
+
+def test_the_gallery_shows_every_other_notebook() -> None:
+    """A row each: its picture with alternative text, its title, and its question word by word."""
+    cells = nbformat.read(NOTEBOOKS[0], as_version=4).cells
+    rows = [row for cell in cells for row in cell.source.splitlines() if "<img " in row]
+    others = NOTEBOOKS[1:]
+    assert {path.name[:2] for path in others} == set(SUBJECTS)
+    for row, path in zip(rows, others, strict=True):
+        (question,) = re.findall(
+            r"^\*\*(.+\?)\*\*$",
+            nbformat.read(path, as_version=4).cells[0].source,
+            re.MULTILINE,
+        )
+        assert question in row
+        assert row.count(f"]({path.name})") == 2  # the picture leads there, and the title
+        picture, words = re.findall(r'<img src="([^"]+)".* alt="([^"]+)"', row)[0]
+        assert len(words) > 40
+        dots = (NOTEBOOKS[0].parent / picture).read_bytes()
+        assert dots[:8] == b"\x89PNG\r\n\x1a\n"
+        assert tuple(int.from_bytes(dots[at : at + 4], "big") for at in (16, 20)) == PIXELS
+        assert len(dots) < 60_000
 
 
 @every_notebook
