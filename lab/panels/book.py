@@ -21,6 +21,7 @@ from lab.books.look import look
 from lab.books.steps import Steps
 from lab.books.words import prices_of, table
 from lab.panels import markup
+from lab.panels.still import added
 from lab.plots.depth import LEVELS, QUEUE_MOST, Choice, depth, in_words
 
 RANKS = [
@@ -83,6 +84,10 @@ class BookView(widgets.VBox):
         self.children = parts
         self._observe()
         self._show()
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any] | None:
+        shown = (self.heading, self.command, self.figure, self.events)
+        return added(super()._repr_mimebundle_(**options), lambda: [part.value for part in shown])
 
     def _make_parts(self, symbol: int) -> None:
         course = self.steps.course
