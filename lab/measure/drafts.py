@@ -7,15 +7,30 @@ who asked for it names the file and removes it.
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engines.errors import FileError
 from lab.measure.result import Comparison, Result, Verdict, save_as
 
+_FOLDER = "exchange_lab_draft_"
+_ABANDONED_S = 24 * 3600
 _SHARE_MOST = 0.1  # of the run's time; putting a result together takes a tenth of a second or more
+
+
+@contextmanager
+def draft_folder() -> Iterator[Path]:
+    """Yield a folder for a result so far, gone afterwards; old ones of killed processes go too."""
+    for place in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        with suppress(OSError):  # somebody else's, or gone meanwhile
+            if time.time() - place.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(place)
+    with tempfile.TemporaryDirectory(prefix=_FOLDER, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 class Drafts:
@@ -32,6 +47,7 @@ class Drafts:
     def __init__(self, path: str | os.PathLike[str], make: Callable[[], Result]) -> None:
         self._path, self._make = Path(path), make
         self._start_s, self._spent_s = time.monotonic(), 0.0
+        self._is_first = True
 
     def take(self, done: int, total: int, what: str) -> None:
         """Write the result so far, unless what was written before has cost too much of the run.
@@ -49,7 +65,9 @@ class Drafts:
         draft.comparisons = [claiming_nothing(item) for item in draft.comparisons]
         with suppress(FileError):  # a full disk is no reason to end the run
             save_as(draft, self._path)
-        self._spent_s += time.monotonic() - now_s
+        if not self._is_first:  # which loads what the end of the run would have to load
+            self._spent_s += time.monotonic() - now_s
+        self._is_first = False
 
 
 def claiming_nothing(comparison: Comparison) -> Comparison:

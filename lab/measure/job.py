@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from engines.errors import ExchangeLabError, MeasurementError
 from lab.experiments.parameters import command_line
+from lab.measure.drafts import draft_folder
 from lab.measure.lifeline import GRACE_S, environment, python
 from lab.measure.result import Result, load
 
@@ -137,11 +138,8 @@ class Job:
     def _attend(self) -> None:
         """Start the process, read it to its end, say how it ended."""
         try:
-            with (
-                tempfile.TemporaryFile("w+") as output,
-                tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-            ):
-                self._draft = Path(folder) / "so_far.json"
+            with _outside_of_disks() as output, draft_folder() as folder:
+                self._draft = folder / "so_far.json"
                 process = self._started(output)
                 if process is not None:
                     last_words = self._follow(process)
@@ -149,6 +147,8 @@ class Job:
                     self._conclude(self._reap(process), output.read(), last_words)
         except (OSError, ExchangeLabError) as error:
             self._fail(str(error))
+        except Exception as error:  # a job that never ends would hold up all others
+            self._fail(f"the run's end was not understood, {type(error).__name__}: {error}")
         finally:
             self._end_s = time.monotonic()
             self._over.set()
@@ -244,6 +244,16 @@ class Job:
         with self._lock:
             if self.state != "cancelled":
                 self.state, self.error = "failed", error
+
+
+def _outside_of_disks() -> IO[str]:
+    """Return a file for what a process prints: on a full disk its result would be lost.
+
+    No pipe, which would have to be read while the progress is.
+    """
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("exchange-lab"), "w+")
+    return tempfile.TemporaryFile("w+")
 
 
 def _command(
