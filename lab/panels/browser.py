@@ -30,7 +30,7 @@ from lab.report import REPORTS
 
 OVERLAID_MOST = 6
 REPORTED_MOST = 40
-_LEFT = widgets.Layout(width="340px", min_width="340px", padding="0 12px 0 0")
+_LEFT = widgets.Layout(width="290px", min_width="290px", padding="0 12px 0 0")
 _RIGHT = widgets.Layout(flex="1 1 auto", min_width="0")
 _SETTLED_S = 0.15  # ticks that come faster are drawn as one
 FIGURE, BESIDE = "Figure", "Side by side"
@@ -125,11 +125,12 @@ class Browser(widgets.VBox):
         title = "what was measured here, and what came with the lab"
         self.heading = widgets.HTML(STYLE + markup.heading("Results", title))
         self.message = widgets.HTML()
-        self.told = widgets.HTML()
+        self.told = widgets.HTML(layout=widgets.Layout(flex="1 1 auto", width="auto"))
         self.mode = widgets.ToggleButtons(
             options=[FIGURE, BESIDE],
             tooltips=["The figure of what is ticked", "Two ticked results compared, old and new"],
-            style={"button_width": "104px"},
+            style={"button_width": "108px"},
+            layout=widgets.Layout(flex="0 0 auto"),
         )
         self.which = widgets.Dropdown(
             tooltip="A figure is of one experiment; which of those that are ticked",
@@ -137,7 +138,7 @@ class Browser(widgets.VBox):
         )
         self.compared = widgets.HTML()
         self.delete_button = _button("Delete", "trash-o", "Move the ticked results into the trash")
-        self.refresh_button = _button("Look again", "refresh", "Look again which results there are")
+        self.refresh_button = _button("", "refresh", "Look again which results there are")
         self.undo_button = _button("Undo", "undo", "Put back what was deleted last")
         self.question = widgets.HTML()
         self.yes_button = _button("Delete them", "trash-o", "They can be put back")
@@ -163,8 +164,8 @@ class Browser(widgets.VBox):
         return widgets.VBox(parts, layout=_LEFT)
 
     def _right(self) -> widgets.VBox:
-        choices = widgets.HBox([self.mode, self.which])
-        parts = [self.message, self.told, choices, self.view.widget, self.compared]
+        top = widgets.HBox([self.told, self.which, self.mode])
+        parts = [self.message, top, self.view.widget, self.compared]
         return widgets.VBox(parts, layout=_RIGHT)
 
     def say(self, problem: str) -> None:
@@ -276,7 +277,9 @@ class Browser(widgets.VBox):
             return f"the newest of the list, {_when(shown[0])}; tick results to choose them"
         first = shown[0]
         lines = [
-            f"{reading.mark(at)} {_when(run)}{': ' + reading.difference(run, first) if at else ''}"
+            f"{reading.mark(at)} {_when(run)}: {reading.difference(run, first)}"
+            if at
+            else f"in front: {_when(run)}"
             for at, run in enumerate(shown)
         ]
         left = len(self.results) - len(shown)
@@ -334,10 +337,10 @@ class Browser(widgets.VBox):
 
     @_shown
     def _on_undo(self, _: Any) -> None:
-        moved, self._deleted = self._deleted, []
         try:
-            back = trash.restore(moved)
-        finally:
+            back = trash.restore(self._deleted)
+        finally:  # what could not be put back can be tried again
+            self._deleted = [(path, place) for path, place in self._deleted if place.exists()]
             self._refresh()
         self.list.choose([entry for entry in self.found if entry.path in back])
 

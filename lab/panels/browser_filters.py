@@ -13,7 +13,7 @@ from lab.experiments import experiment_named
 from lab.measure.index import STATES, Entry, Wanted, machines
 
 _WIDE = {"width": "auto", "min_width": "0"}
-_STYLE = {"description_width": "72px"}
+_STYLE = {"description_width": "76px"}
 
 
 class Filters:
@@ -57,11 +57,10 @@ class Filters:
         self.clear = widgets.Button(
             description="Show all",
             tooltip="Take every filter away",
-            layout=widgets.Layout(width="92px", min_width="0"),
+            layout=widgets.Layout(flex="1 1 auto", width="auto", min_width="0"),
         )
         self.clear.on_click(self._on_clear)
-        days = widgets.HBox([self.since, self.until], layout=widgets.Layout(overflow="hidden"))
-        self.widget = widgets.VBox([self.experiment, self.machine, self.verdict, days, self.text])
+        self.widget = widgets.VBox([*self._controls()])
 
     @property
     def wanted(self) -> Wanted:
@@ -167,13 +166,12 @@ def _menu(name: str, tooltip: str) -> widgets.Dropdown:
 
 
 def _day(name: str, tooltip: str, start: str) -> widgets.DatePicker:
-    """Return a field for a day; the second of the two needs less room for its name."""
     return widgets.DatePicker(
         value=date.fromisoformat(start) if start else None,
         description=name,
         tooltip=tooltip,
-        style={"description_width": "72px" if name == "from" else "20px"},
-        layout=widgets.Layout(flex="1 1 auto", **_WIDE),
+        style=_STYLE,
+        layout=widgets.Layout(**_WIDE),
     )
 
 

@@ -15,6 +15,7 @@ from lab.measure.index import Entry
 from lab.panels import markup
 
 ROWS = 8
+_MIDDLE = widgets.Layout(flex="1 1 auto", width="auto", min_width="0", justify_content="center")
 _SIGNS = {"stable": "●", "not stable": "◐", "failed": "✕", "unreadable": "–"}
 
 
@@ -43,12 +44,12 @@ class ResultList:
         self.older = _button("Older", "chevron-right", "The page of older results")
         self.newer.on_click(lambda _: self._turn(-ROWS))
         self.older.on_click(lambda _: self._turn(ROWS))
-        self.place = widgets.Label(layout=widgets.Layout(flex="1 1 auto", justify_content="center"))
+        self.place = widgets.Label(layout=_MIDDLE)
         self.all = _button("Tick all", "check-square-o", "Choose all that the filters leave")
         self.none = _button("Untick", "square-o", "Choose none")
         self.all.on_click(lambda _: self.choose(self._entries))
         self.none.on_click(lambda _: self.choose([]))
-        self.count = widgets.Label(layout=widgets.Layout(flex="1 1 auto", justify_content="center"))
+        self.count = widgets.Label(layout=_MIDDLE)
         self.empty = widgets.HTML()
         rows = widgets.VBox([self.empty, *self.ticks])
         rows.add_class("exchange-lab-results")
@@ -140,16 +141,15 @@ class ResultList:
 
 
 def _row(entry: Entry) -> str:
-    """Return an entry as two lines: when, what and how it stands, then what was found."""
-    state = entry.state.replace(" ", "-")
+    """Return an entry as two lines: what and when, then how it stands and what was found."""
     words = entry.finding if entry.is_readable else entry.reason
-    shipped = ' <span class="tag">shipped</span>' if entry.is_shipped else ""
+    shipped = '<span class="tag">shipped</span>' if entry.is_shipped else ""
     return (
-        f'<span class="result {state}"><span class="top">'
-        f'<span class="when">{escape(entry.created[:16].replace("T", " "))}</span> '
-        f'<span class="what">{escape(entry.experiment.replace("_", " "))}</span>{shipped} '
-        f'<span class="state">{_SIGNS[entry.state]} {entry.state}</span></span>'
-        f'<span class="found">{escape(words)}</span></span>'
+        f'<span class="result {entry.state.replace(" ", "-")}"><span class="top">'
+        f'<span class="what">{escape(entry.experiment.replace("_", " "))}</span> {shipped} '
+        f'<span class="when">{escape(entry.created[:16].replace("T", " "))}</span></span> '
+        f'<span class="found"><span class="state">{_SIGNS[entry.state]} {entry.state}</span> · '
+        f"{escape(words)}</span></span>"
     )
 
 
@@ -171,5 +171,5 @@ def _tick() -> widgets.Checkbox:
 
 
 def _button(name: str, icon: str, tooltip: str) -> widgets.Button:
-    layout = widgets.Layout(width="92px", min_width="0")
+    layout = widgets.Layout(width="84px", min_width="0")
     return widgets.Button(description=name, icon=icon, tooltip=tooltip, layout=layout)
