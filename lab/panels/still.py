@@ -1,7 +1,7 @@
 """A panel's picture, carried along with it for where no widget can be shown.
 
-A notebook's file, an exported page and an untrusted notebook have no kernel to ask; JupyterLab takes
-the widget wherever there is one.
+A notebook's file, an exported page and an untrusted notebook have no kernel to ask; JupyterLab
+takes the widget wherever there is one.
 """
 
 from __future__ import annotations

@@ -57,13 +57,15 @@ def test_a_report_asks_nothing_of_the_network(page, tmp_path):
     assert "script" not in page.tags
 
 
-def test_every_figure_is_an_image_with_its_words(page):
-    assert len(page.images) == 3
-    for image in page.images:
+def test_every_figure_is_an_image_with_its_words(page, latency_result):
+    kinds = plots.kinds(latency_result())
+    assert len(page.images) == len(kinds) >= 3
+    for image, kind in zip(page.images, kinds, strict=True):
         assert image["src"].startswith("data:image/svg+xml;base64,")
         assert "price_ladder" in image["alt"]
-    assert ["30 ns" in image["alt"] for image in page.images] == [True, True, False]
-    assert page.images[2]["alt"].startswith("Rivals beside each other.")
+        assert image["alt"].startswith(plots.KINDS[kind].name)
+    of_times = [image["alt"] for image in page.images[:2]]
+    assert all("30 ns" in words for words in of_times)
 
 
 def test_a_report_has_the_order_of_a_panel(latency_result, tmp_path):
@@ -138,9 +140,9 @@ def test_a_finding_and_a_remark_are_said_once(latency_result, tmp_path):
     assert not any(t.get_text().startswith("Half of all") for t in words[0].texts)
 
 
-def test_a_notebook_shows_a_report_as_a_link(latency_result, tmp_path, monkeypatch):
+def test_a_notebook_shows_a_report_as_a_link(throughput_result, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    page = write_html([latency_result()], "my <b> report.html")
+    page = write_html([throughput_result()], "my <b> report.html")
     assert isinstance(page, Path) and page.read_text()
     shown = page._repr_html_()
     assert 'href="my%20%3Cb%3E%20report.html"' in shown
@@ -154,9 +156,9 @@ def test_a_wrong_digest_is_called_void(throughput_result):
     assert [row[-1] for row in table.rows] == ["WRONG: void", "right", "right", "right"]
 
 
-def test_what_a_person_types_is_inert(latency_result, tmp_path):
+def test_what_a_person_types_is_inert(throughput_result, tmp_path):
     evil = "<script>alert(1)</script><img src=x onerror=alert(2)>\"&'{{ 7*7 }}"
-    result = latency_result()
+    result = throughput_result()
     result.verdict.finding = result.machine["name"] = evil
     result.notes = [evil]
     result.parameters["engines"] = [evil]
@@ -174,21 +176,22 @@ def test_the_data_lie_beside_it(latency_result, throughput_result, tmp_path):
     data = json.loads((tmp_path / "both.json").read_text())
     assert [Result.model_validate(item) for item in data["results"]] == results
     assert "both.json" in page.read_text()
-    assert len(Page(page.read_text()).images) == 5
+    expected = sum(len(plots.kinds(result)) for result in results)
+    assert len(Page(page.read_text()).images) == expected
 
 
-def test_the_same_results_give_the_same_bytes(latency_result, tmp_path):
+def test_the_same_results_give_the_same_bytes(throughput_result, tmp_path):
     first, second = (tmp_path / name / "a.html" for name in ("one", "two"))
     for path in (first, second):
-        write_html([latency_result()], path, notes="note")
+        write_html([throughput_result()], path, notes="note")
     assert first.read_bytes() == second.read_bytes()
     assert first.with_suffix(".json").read_bytes() == second.with_suffix(".json").read_bytes()
 
 
-def test_a_name_without_ending_gets_one(latency_result, tmp_path):
-    assert write_html([latency_result()], tmp_path / "plain").name == "plain.html"
+def test_a_name_without_ending_gets_one(throughput_result, tmp_path):
+    assert write_html([throughput_result()], tmp_path / "plain").name == "plain.html"
     with pytest.raises(FileError, match="ending .exe; choose from .html"):
-        write_html([latency_result()], tmp_path / "paper.exe")
+        write_html([throughput_result()], tmp_path / "paper.exe")
 
 
 def test_no_result_makes_no_report(tmp_path):
@@ -197,50 +200,50 @@ def test_no_result_makes_no_report(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_result_of_the_same_name_is_not_overwritten(latency_result, tmp_path):
-    path = save(latency_result(), tmp_path)
+def test_a_result_of_the_same_name_is_not_overwritten(throughput_result, tmp_path):
+    path = save(throughput_result(), tmp_path)
     before = path.read_bytes()
     page, data = path.with_suffix(".html"), path.with_suffix(".data.json")
     for _ in range(2):  # the second time over its older self
-        write_html([latency_result()], page)
+        write_html([throughput_result()], page)
         assert set(tmp_path.iterdir()) == {path, page, data}
     assert path.read_bytes() == before
     assert data.name in page.read_text()
     data.write_text("{}")
     with pytest.raises(FileError, match="something else than a report's data.*--output"):
-        write_html([latency_result()], page)
+        write_html([throughput_result()], page)
     assert data.read_text() == "{}"
 
 
-def test_a_report_replaces_its_older_self(latency_result, tmp_path):
-    path = write_html([latency_result()], tmp_path / "a.html", title="first")
-    write_html([latency_result()], path, title="second")
+def test_a_report_replaces_its_older_self(throughput_result, tmp_path):
+    path = write_html([throughput_result()], tmp_path / "a.html", title="first")
+    write_html([throughput_result()], path, title="second")
     assert "second" in path.read_text()
     assert json.loads(path.with_suffix(".json").read_text())["title"] == "second"
     assert sorted(item.name for item in tmp_path.iterdir()) == ["a.html", "a.json"]
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-def test_a_full_disk_leaves_what_was_there(latency_result, tmp_path):
+def test_a_full_disk_leaves_what_was_there(throughput_result, tmp_path):
     """The part file is a link to a device that is always full, so the write itself fails."""
-    old = write_html([latency_result()], tmp_path / "a.html", title="old")
+    old = write_html([throughput_result()], tmp_path / "a.html", title="old")
     before = {item.name: item.read_bytes() for item in tmp_path.iterdir()}
     os.symlink("/dev/full", tmp_path / f".a.html.{os.getpid()}.part")
     with pytest.raises(FileError, match=os.strerror(errno.ENOSPC)):
-        write_html([latency_result()], old, title="new")
+        write_html([throughput_result()], old, title="new")
     assert {item.name: item.read_bytes() for item in tmp_path.iterdir()} == before
 
 
-def test_a_folder_that_cannot_be_made_is_named(latency_result, tmp_path):
+def test_a_folder_that_cannot_be_made_is_named(throughput_result, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match="cannot be written"):
-        write_html([latency_result()], tmp_path / "file" / "a.html")
+        write_html([throughput_result()], tmp_path / "file" / "a.html")
 
 
-def test_a_folder_is_no_page(latency_result, tmp_path):
+def test_a_folder_is_no_page(throughput_result, tmp_path):
     (tmp_path / "a.html").mkdir()
     with pytest.raises(FileError, match="is a folder"):
-        write_html([latency_result()], tmp_path / "a.html")
+        write_html([throughput_result()], tmp_path / "a.html")
 
 
 def test_the_template_is_found_beside_the_module():
