@@ -9,8 +9,11 @@ from typing import Any
 import ipywidgets as widgets
 
 from lab.experiments.parameters import Parameter
+from lab.panels import markup
+from lab.panels.fold import Fold
 
 FOLDED = ("Machine", "Statistics")
+SHORT_UNITS = ("s", "ms", "%", "MiB")  # they stand in the label; a longer unit says what it says
 _ROUND = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)  # the stops of a log slider in each decade
 _SLIDER_SPAN = 200  # a longer range of whole numbers is typed, not dragged
 _WIDE = widgets.Layout(width="auto", min_width="0")
@@ -44,6 +47,23 @@ class Control:
             return
         self._inputs[0].value = value
 
+    @property
+    def is_worth_saying(self) -> bool:
+        """Whether its value is to be seen while it is folded: what was changed, and bare counts."""
+        is_count = self.parameter.kind == "int" and not self.parameter.unit
+        return is_count or self.value != self.parameter.default
+
+    @property
+    def words(self) -> str:
+        """Its label and its value."""
+        label, value = self.parameter.label.lower(), self.value
+        if isinstance(value, bool):
+            return label if value else f"no {label}"
+        if isinstance(value, list):
+            return f"{len(value)} {label}"
+        unit = f" {self.parameter.unit}" if self.parameter.unit in SHORT_UNITS else ""
+        return f"{label} {value:,}{unit}" if isinstance(value, int | float) else f"{label} {value}"
+
     def observe(self, changed: Callable[[Any], None]) -> None:
         """Have a function called after each change."""
         for item in self._inputs:
@@ -60,13 +80,19 @@ class Controls:
     """
 
     def __init__(self, parameters: Sequence[Parameter]) -> None:
+        self.parameters = list(parameters)
         self.controls = {parameter.name: Control(parameter) for parameter in parameters}
-        groups: dict[str, list[widgets.Widget]] = {}
+        groups: dict[str, list[Control]] = {}
         for control in self.controls.values():
-            groups.setdefault(control.parameter.group, []).append(control.widget)
-        open_ones = [widgets.VBox(items) for name, items in groups.items() if name not in FOLDED]
-        folds = [_folded(name, items) for name, items in groups.items() if name in FOLDED]
-        self.widget = widgets.VBox([*open_ones, *folds])
+            groups.setdefault(control.parameter.group, []).append(control)
+        self.folds = {name: _fold(name, groups[name]) for name in FOLDED if name in groups}
+        open_ones = [name for name in groups if name not in FOLDED]
+        is_headed = len(open_ones) > 1
+        self.widget = widgets.VBox(
+            [*(_open(name, groups[name], is_headed) for name in open_ones), *self.folds.values()]
+        )
+        self.observe(self._say_what_is_folded)
+        self._say_what_is_folded(None)
 
     def values(self) -> dict[str, Any]:
         """Return every parameter's value as it stands."""
@@ -83,11 +109,19 @@ class Controls:
         for control in self.controls.values():
             control.observe(changed)
 
+    def _say_what_is_folded(self, _: Any) -> None:
+        for name, fold in self.folds.items():
+            own = [one for one in self.controls.values() if one.parameter.group == name]
+            fold.say(", ".join(one.words for one in own if one.is_worth_saying))
 
-def _folded(name: str, items: list[widgets.Widget]) -> widgets.Accordion:
-    fold = widgets.Accordion([widgets.VBox(items)], titles=(name,), selected_index=None)
-    fold.add_class("exchange-lab-fold")
-    return fold
+
+def _fold(name: str, controls: list[Control]) -> Fold:
+    return Fold(name, [control.widget for control in controls])
+
+
+def _open(name: str, controls: list[Control], is_headed: bool) -> widgets.VBox:
+    items = [control.widget for control in controls]
+    return widgets.VBox([widgets.HTML(markup.group(name)), *items] if is_headed else items)
 
 
 def _described(parameter: Parameter) -> dict[str, Any]:
@@ -97,11 +131,17 @@ def _described(parameter: Parameter) -> dict[str, Any]:
     if parameter.low is not None and parameter.high is not None:
         bounds = f" {parameter.low:,} to {parameter.high:,}{unit and ' ' + parameter.unit}."
     return {
-        "description": parameter.label,
+        "description": _label(parameter),
         "tooltip": f"{parameter.description}{bounds}",
         "style": {"description_width": "82px"},
         "layout": _WIDE,
     }
+
+
+def _label(parameter: Parameter) -> str:
+    unit = parameter.unit
+    has_it = parameter.label.lower().endswith((f" {unit}", "bytes", "seconds"))
+    return f"{parameter.label} ({unit})" if unit in SHORT_UNITS and not has_it else parameter.label
 
 
 def _number(parameter: Parameter) -> tuple[widgets.Widget, list[widgets.Widget]]:

@@ -2,6 +2,10 @@
 
 A thread reads what the measured process says and sets traits, nothing else; figures are drawn where
 the notebook's own loop runs. So the kernel answers while a run goes on.
+
+A run belongs to the kernel and not to the page: a tab that is closed leaves it going, its result is
+saved, and who opens the notebook again sees the panel as it stands. With the kernel, however that
+ends, its processes are gone.
 """
 
 from __future__ import annotations
@@ -23,13 +27,18 @@ from lab.measure.job import Job
 from lab.measure.result import RUNS, SHIPPED, Result, results
 from lab.panels import markup
 from lab.panels.controls import Controls
-from lab.panels.view import EarlierRuns, View
+from lab.panels.export import Export
+from lab.panels.pinned import Pinned
+from lab.panels.presets import Presets
+from lab.panels.still import added
+from lab.panels.view import View
 from lab.plots import reading
-from lab.report import REPORTS, file_name, place, write_html
+from lab.report import REPORTS
 from lab.units import seconds
 
 _LEFT = widgets.Layout(width="290px", min_width="290px", padding="0 12px 0 0")
-_RIGHT = widgets.Layout(flex="1 1 auto", min_width="0")
+# Beside the left side, or under it where a window is too narrow for both.
+_RIGHT = widgets.Layout(flex="1 1 460px", min_width="0")
 _HALF = widgets.Layout(width="49%", min_width="0")
 _UNDER_WAY = ("waiting", "running")
 _SETTLED_S = 0.5  # a control that stood still for so long is where it was meant to go
@@ -103,11 +112,13 @@ class Panel(widgets.VBox):
     ) -> None:
         super().__init__()
         self.experiment = experiment
-        self._runs, self._shipped, self._reports = runs, shipped, reports
+        self._runs, self._shipped = runs, shipped
         self.result: Result | None = None
         self.job: Job | None = None
         self._is_shipped = False
         self._is_anew = False  # whether the run that is being cancelled makes room for another
+        self._is_draft = False  # whether what is shown is the result so far of the run
+        self._estimate_s = 0.0
         self._soon: threading.Timer | None = None
         self._loop = _running_loop()
         self._lock = threading.RLock()
@@ -115,17 +126,29 @@ class Panel(widgets.VBox):
         if settings:
             self.controls.show(experiment.parameters(settings))
         self.view = View()
-        self.earlier = EarlierRuns(self._redraw)
+        self.presets = Presets(experiment, self.controls)
+        self.pinned = Pinned(self._redraw)
+        self.export = Export(self._exported, reports, lambda: (self.view.kind, self.case))
         self._make_parts()
-        self.children = [self.heading, widgets.HBox([self._left(), self._right()])]
+        sides = widgets.HBox([self._left(), self._right()])
+        sides.layout.flex_flow = "row wrap"
+        self.children = [self.heading, sides]
         self.controls.observe(self._on_change)
+        self.controls.observe(self.presets.follow)
         self.controls.observe(self._run_soon)
         self.run_button.on_click(self._on_run)
         self.cancel_button.on_click(self._on_cancel)
         self.keep_button.on_click(self._on_keep)
-        self.export_button.on_click(self._on_export)
         self._on_change(None)
         self._open()
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any] | None:
+        return added(super()._repr_mimebundle_(**options), self._still)
+
+    def _still(self) -> list[str]:
+        view = self.view
+        below = view.table.value, view.verdict.value
+        return [self.heading.value, self.origin.value, view.image, *below]
 
     def values(self) -> dict[str, Any]:
         """Return the parameters as the controls stand, checked.
@@ -142,10 +165,19 @@ class Panel(widgets.VBox):
         self.heading = widgets.HTML(markup.heading(name, self.experiment.question))
         self.estimate = widgets.HTML()
         self.run_button = widgets.Button(
-            description="Run", button_style="primary", icon="play", layout=_HALF
+            description="Run",
+            button_style="primary",
+            icon="play",
+            tooltip="Measure with the settings above, in processes of its own; the kernel stays "
+            "free, and a tab that is closed leaves the run going",
+            layout=_HALF,
         )
         self.cancel_button = widgets.Button(
-            description="Cancel", icon="stop", disabled=True, layout=_HALF
+            description="Cancel",
+            icon="stop",
+            disabled=True,
+            tooltip="End the run at once; nothing of it is kept",
+            layout=_HALF,
         )
         self.follow = widgets.Checkbox(
             value=False,
@@ -161,32 +193,20 @@ class Panel(widgets.VBox):
             description="Keep",
             icon="thumb-tack",
             disabled=True,
-            tooltip="Keep this run's lines in the figure while others are made",
-            layout=_HALF,
+            tooltip="Keep this run's lines in the figure while others are made; up to five",
+            layout=widgets.Layout(width="100%", min_width="0"),
         )
-        self.export_button = widgets.Button(
-            description="Export",
-            icon="file-text-o",
-            disabled=True,
-            tooltip="Write a report, one HTML file, with its data beside it",
-            layout=_HALF,
-        )
-        self.export_name = widgets.Text(
-            placeholder="report's name (optional)", layout=widgets.Layout(width="auto")
-        )
-        self.exported = widgets.HTML()
         self.origin = widgets.HTML()
         self.message = widgets.HTML()
         self.command = widgets.HTML()
 
     def _left(self) -> widgets.VBox:
         buttons = widgets.HBox([self.run_button, self.cancel_button])
-        saving = widgets.HBox([self.keep_button, self.export_button])
         return widgets.VBox(
             [
-                self.controls.widget,
+                *(self.presets.widget, self.controls.widget),
                 *(self.estimate, buttons, self.follow, self.phase, self.bar),
-                *(saving, self.export_name, self.exported, self.earlier.widget),
+                *(self.keep_button, self.pinned.widget, self.export.widget),
             ],
             layout=_LEFT,
         )
@@ -209,21 +229,31 @@ class Panel(widgets.VBox):
             settings = self.controls.values()
             self._show(max(found, key=lambda result: _likeness(result, settings)))
         else:
-            self.origin.value = markup.quiet("no result yet: press Run")
+            self._show_nothing()
+
+    def _show_nothing(self) -> None:
+        self.export.allow(False)
+        self.view.show([])
+        self.origin.value = markup.quiet("no result yet: press Run")
 
     def _show(self, result: Result) -> None:
         """Make a result the one that the panel is about."""
         with self._lock:
             self.result = result
             self._say_origin()
-            self.keep_button.disabled = self.earlier.holds(result)
-            self.export_button.disabled = False
-            self.earlier.name(result)
-            self.view.show([result, *(r for r in self.earlier.shown if r is not result)])
+            self._is_draft = False
+            self.keep_button.disabled = self.pinned.holds(result)
+            self.export.allow(True)
+            self._lay(result)
+
+    def _lay(self, present: Result) -> None:
+        """Show a result in front of those that are pinned."""
+        self.pinned.beside(present)
+        self.view.show([present, *(r for r in self.pinned.shown if r is not present)])
 
     def _say_origin(self) -> None:
         """Say where the numbers come from, and their settings where the controls say others."""
-        if self.result is None:
+        if self.result is None or self._is_draft:
             return
         words = f"measured on {reading.machine(self.result)}, {self.result.created[:10]}"
         if self._is_shipped:
@@ -238,8 +268,14 @@ class Panel(widgets.VBox):
 
     @_shown
     def _redraw(self) -> None:
-        if self.result is not None:
+        if self._is_draft and self.job is not None and self.job.so_far is not None:
+            self._lay(self.job.so_far)
+        elif self.result is not None:
             self._show(self.result)
+
+    def _exported(self) -> list[Result]:
+        """Return what an export is of: the runs in the figure, none that has not ended."""
+        return [] if self._is_draft else list(self.view.runs)
 
     def _on_change(self, _: Any) -> None:
         """Say what a run with the controls as they stand would be, and how long it would take."""
@@ -249,9 +285,10 @@ class Panel(widgets.VBox):
             name = self.experiment.name
             lines = command_text(name, values), call_text(name, values)
             self.command.value = markup.to_copy("To run the settings at the left:", *lines)
-            about = f"about {seconds(self.experiment.estimate_seconds(values))}"
-            self.estimate.value = markup.quiet(about)
             self.run_button.disabled = self._is_running()
+            if not self._is_running():  # else it says how long the run goes on
+                self._estimate_s = self.experiment.estimate_seconds(values)
+                self.estimate.value = markup.quiet(f"about {seconds(self._estimate_s)}")
         except ExchangeLabError as error:
             self.estimate.value = markup.problem(str(error))
             self.run_button.disabled = True
@@ -290,7 +327,8 @@ class Panel(widgets.VBox):
         self._forget_soon()
         _measuring[:] = [job for job in _measuring if job.state in _UNDER_WAY]
         if _measuring:
-            raise InputError("another panel is measuring; wait for it or cancel it there")
+            self.cancel_button.disabled = False
+            raise InputError("another panel is measuring; wait for it, or end its run with Cancel")
         values = self.values()
         self.message.value = ""
         self._say("starting", 0.0)
@@ -301,6 +339,7 @@ class Panel(widgets.VBox):
             on_progress=self._on_progress,
             on_end=self._on_end,
             folder=self._runs,
+            on_so_far=self._on_so_far,
         )
         _measuring.append(self.job)
         try:
@@ -313,29 +352,61 @@ class Panel(widgets.VBox):
     @_shown
     def _on_cancel(self, _: Any) -> None:
         self._forget_soon()
-        if self.job is not None:
+        if self._is_running():
+            assert self.job is not None
             self.phase.value = "cancelling"
             self.job.cancel()
+            return
+        for job in _measuring:  # another panel's, which may be no longer on any page
+            job.cancel()
+        self.message.value = ""
+        self.cancel_button.disabled = True
 
     @_shown
     def _on_keep(self, _: Any) -> None:
         if self.result is not None:
-            self.earlier.add(self.result, self.result, kept=True)
+            self.pinned.add(self.result, kept=True)
+            self.pinned.beside(self.result)
             self.keep_button.disabled = True
-
-    @_shown
-    def _on_export(self, _: Any) -> None:
-        if self.result is None:
-            return
-        name = self.export_name.value.strip() or file_name(self.result)
-        path = write_html(self.view.runs, self._reports / name)
-        self.message.value = ""
-        self.exported.value = markup.exported(*place(path))
+            self.message.value = ""
 
     def _on_progress(self, job: Job) -> None:
         """Called from the job's thread: sets traits only."""
         if job is self.job and job.state in _UNDER_WAY:
             self._say(job.message, job.progress)
+            left_s = job.seconds_left(self._estimate_s)
+            about = f"about {seconds(round(left_s))} left" if left_s >= 1.0 else "nearly done"
+            self.estimate.value = markup.quiet(about)
+
+    def _on_so_far(self, job: Job) -> None:
+        """Called from the job's thread: has the result so far drawn on the kernel's loop."""
+        if job is self.job:
+            self._on_loop(self._take_so_far)
+
+    @_shown
+    def _take_so_far(self) -> None:
+        """Fill the figure in with what was found up to now."""
+        if self.job is None or self.job.state != "running" or self.job.so_far is None:
+            return
+        with self._lock:
+            draft = self.job.so_far
+            self._is_draft = True
+            self.keep_button.disabled = True
+            self.export.allow(False)
+            words = f"this run, {draft.verdict.reason}; nothing is claimed before its end"
+            self.origin.value = markup.so_far(words)
+            self._lay(draft)
+
+    @_shown
+    def _give_back(self) -> None:
+        """Show what was shown before a run that came to nothing."""
+        if not self._is_draft:
+            return
+        self._is_draft = False
+        if self.result is not None:
+            self._show(self.result)
+        else:
+            self._show_nothing()
 
     def _on_end(self, job: Job) -> None:
         """Called from the job's thread: sets traits; the drawing is the kernel's loop's."""
@@ -343,14 +414,17 @@ class Panel(widgets.VBox):
             return
         self._set_running(False)
         took = seconds(job.seconds or 0.0)
+        self._on_loop(lambda: self._on_change(None))  # the estimate of the settings, again
         if job.state == "done":
             self._say(f"done in {took}", 1.0)
             self._on_loop(self._take)
         elif job.state == "cancelled":
             self._say(f"cancelled after {took}", 0.0)
+            self._on_loop(self._give_back)
         else:
             self._say("failed", 0.0)
             self.message.value = markup.problem(str(job.error))
+            self._on_loop(self._give_back)
         if self._is_anew:
             self._on_loop(lambda: self._on_run(None))
 
@@ -361,8 +435,8 @@ class Panel(widgets.VBox):
         before, result = self.result, self.job.result
         if result is None:
             return
-        if before is not None and not self._is_shipped and not self.earlier.holds(before):
-            self.earlier.add(before, result, kept=False)
+        if before is not None and not self._is_shipped and not self.pinned.holds(before):
+            self.pinned.add(before, kept=False)
         self._is_shipped = False
         self._show(result)
 
@@ -381,6 +455,11 @@ class Panel(widgets.VBox):
     def _set_running(self, on: bool) -> None:
         self.run_button.disabled = on
         self.cancel_button.disabled = not on
+
+    @property
+    def case(self) -> str | None:
+        """Which case the figure is of, None where there is no choice."""
+        return self.view.chosen_case
 
     def _is_running(self) -> bool:
         return self.job is not None and self.job.state in _UNDER_WAY

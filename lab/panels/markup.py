@@ -11,9 +11,12 @@ from html import escape
 
 from lab import tables
 from lab.measure.result import Result
+from lab.panels.keys import STYLE_TAG
 from lab.plots import reading
 
-STYLE = """<style>
+STYLE = (
+    STYLE_TAG
+    + """
 .exchange-lab { color: var(--jp-ui-font-color1, #202124); font-size: 13px; }
 .exchange-lab img { display: block; width: 100%; height: auto; background: white; }
 .exchange-lab .figure { max-width: 650px; }
@@ -74,6 +77,7 @@ STYLE = """<style>
 .exchange-lab-tabs > .widget-tab-contents, .exchange-lab-tabs .jupyter-widget-tab-contents
   { padding: 2px 0 0 !important; border: 0 !important; overflow: hidden; }
 </style>"""
+)
 
 
 def heading(title: str, question: str) -> str:

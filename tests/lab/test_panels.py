@@ -7,16 +7,19 @@ import base64
 import re
 import time
 from html import unescape
+from pathlib import Path
 
 import ipywidgets as widgets
 import pytest
 
 from engines.errors import InputError
+from lab import plots
 from lab.experiments import EXPERIMENTS
 from lab.experiments.parameters import Parameter, controls_of
-from lab.measure.result import results, save
+from lab.measure.result import SHIPPED, Result, results, save
 from lab.panels import Panel, markup, panel
 from lab.panels.controls import Control, Controls
+from lab.panels.pinned import Pinned
 
 SMOKE = dict(EXPERIMENTS["matching_latency"].sizes["smoke"])
 QUICK = SMOKE | {"engines": ["price_ladder"], "messages": 1_000}
@@ -57,11 +60,44 @@ def slider_of(control: Control) -> widgets.Widget | None:
     return control.widget.children[0] if isinstance(control.widget, widgets.HBox) else None
 
 
-def test_every_experiment_has_a_panel():
-    for name, experiment in EXPERIMENTS.items():
-        made = panel(name)
-        assert isinstance(made, widgets.Widget)
-        assert set(made.controls.values()) == set(experiment.parameters({}))
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_has_a_panel(name):
+    """It opens with its shipped result, if there is one, and everything in it has a name."""
+    made, experiment = panel(name), EXPERIMENTS[name]
+    assert set(made.controls.values()) == set(experiment.parameters({}))
+    assert made.message.value == ""
+    assert "about" in made.estimate.value
+    if results(SHIPPED, name):
+        assert "shipped with the lab" in made.origin.value
+        assert made.view.verdict.value and "<table" in made.view.table.value
+        if plots.kinds(made.result):  # what the self-check counts is in its table
+            assert all(made.view.tabs.titles) and 'alt="' in made.view.image
+    else:
+        assert "press Run" in made.origin.value or "this run" in made.origin.value
+    for item in inputs_of(made):
+        assert item.tooltip, f"{item} has no tooltip"
+        words = (getattr(item, "description", ""), getattr(item, "placeholder", ""), item.tooltip)
+        assert any(words)
+
+
+def inputs_of(widget: widgets.Widget) -> list[widgets.Widget]:
+    """Return all that a person can set or press, in the order of the keyboard's focus."""
+    kinds = (widgets.Button, widgets.ToggleButton, widgets.Checkbox, widgets.Dropdown, widgets.Text)
+    found = [widget] if isinstance(widget, kinds) else []
+    for child in getattr(widget, "children", ()):
+        found += inputs_of(child)
+    return found
+
+
+def test_the_keyboard_goes_from_the_settings_to_the_run_to_the_report(latency_panel):
+    order = inputs_of(latency_panel)
+    named = [latency_panel.presets.widget, latency_panel.run_button, latency_panel.cancel_button]
+    named += [latency_panel.keep_button, latency_panel.export.format, latency_panel.export.button]
+    places = [order.index(item) for item in named]
+    assert places == sorted(places) and places[0] == 0
+
+
+def test_an_unknown_experiment_is_named():
     with pytest.raises(InputError, match="did you mean matching_latency"):
         panel("matching_latencies")
 
@@ -99,9 +135,19 @@ def test_each_parameter_has_its_bounds_its_unit_and_its_help():
 
 
 def test_groups_of_machine_and_statistics_start_folded(latency_panel):
-    folds = [w for w in latency_panel.controls.widget.children if isinstance(w, widgets.Accordion)]
-    assert sorted(fold.titles[0] for fold in folds) == ["Machine", "Statistics"]
-    assert all(fold.selected_index is None for fold in folds)
+    folds = latency_panel.controls.folds
+    assert list(folds) == ["Machine", "Statistics"]
+    for fold in folds.values():
+        assert not fold.is_open and fold.items.layout.display == "none"
+        fold.heading.value = True  # a button, so the keyboard opens it as well
+        assert fold.is_open and fold.items.layout.display == ""
+
+
+def test_a_folded_group_says_what_is_set_in_it(latency_panel):
+    statistics = latency_panel.controls.folds["Statistics"].heading
+    assert statistics.description == "Statistics · rounds 3, seed 1"
+    latency_panel.controls.show({"seed": 7, "stop_early": True})
+    assert statistics.description == "Statistics · rounds 3, stop early, seed 7"
 
 
 @pytest.mark.parametrize("kind", ["int", "float", "bool", "text"])
@@ -212,7 +258,7 @@ def test_a_panel_opens_with_the_shipped_picture(latency_panel):
 def test_a_panel_without_a_result_says_what_to_do(folders):
     made = Panel(EXPERIMENTS["matching_latency"], **folders)
     assert "press Run" in made.origin.value
-    assert made.export_button.disabled and made.keep_button.disabled
+    assert made.export.button.disabled and made.keep_button.disabled
 
 
 def test_a_damaged_result_is_a_message(folders, latency_result):
@@ -260,17 +306,23 @@ def test_a_run_to_its_end_and_its_report(latency_panel, folders):
     assert any(phase.startswith("measuring") for phase in phases)
     assert latency_panel.phase.value.startswith("done in")
     assert latency_panel.result.parameters["engines"] == ["price_ladder"]
-    assert latency_panel.earlier.shown == []  # a shipped result is no earlier run
+    assert latency_panel.pinned.shown == []  # a shipped result is no earlier run
     assert [item.path for item in results(folders["runs"])] == [latency_panel.result.path]
     check_keep(latency_panel)
-    latency_panel.export_name.value = "mine"
-    latency_panel.export_button.click()
-    assert (folders["reports"] / "mine.html").is_file()
-    assert (folders["reports"] / "mine.json").is_file()
-    assert "mine.html" in latency_panel.exported.value
-    latency_panel.export_name.value = "mine.pdf"
-    latency_panel.export_button.click()
-    assert "name a .html file" in latency_panel.message.value
+    check_export(latency_panel, folders["reports"])
+
+
+def check_export(made: Panel, folder: Path) -> None:
+    """Export what is shown, then the figure of the open tab by itself."""
+    made.export.name.value, made.export.title.value = "mine", "<b>bold</b>"
+    made.export.button.click()
+    assert "&lt;b&gt;bold" in (folder / "mine.html").read_text()
+    assert (folder / "mine.json").is_file()
+    assert "mine.html" in made.export.said.value
+    made.view.tabs.selected_index = 1
+    made.export.format.value = "svg"
+    made.export.button.click()
+    assert "<svg" in (folder / "mine.svg").read_text()
 
 
 def check_keep(made: Panel) -> None:
@@ -282,9 +334,18 @@ def check_keep(made: Panel) -> None:
     wait_for(lambda: made.result is not kept, 120)
     wait_for(lambda: "price_ladder ①" in made.view.image, 10)
     assert made.view.runs[1] is kept
-    made.earlier.widget.children[0].value = False
+    tick, name, remove = made.pinned.widget.children[0].children
+    tick.value = False
     assert made.view.runs == [made.result]
     assert "①" not in made.view.image
+    tick.value, name.value = True, "before the change"
+    assert made.pinned.names() == {"①": "before the change"}
+    assert made.view.runs[1] is kept
+    made.controls.show({"rounds": 2})  # nothing that is typed is written over
+    assert name.value == "before the change"
+    remove.click()
+    assert made.view.runs == [made.result] and made.pinned.widget.children == ()
+    assert not made.pinned.holds(kept)
 
 
 def test_cancel_frees_the_panel_within_moments(latency_panel, folders):
@@ -300,12 +361,92 @@ def test_cancel_frees_the_panel_within_moments(latency_panel, folders):
 
 
 def test_one_panel_measures_at_a_time(latency_panel, folders):
+    """Whose page is gone can be ended from another panel: its own Cancel is nowhere to be seen."""
     latency_panel.controls.show(LONG)
     latency_panel.run_button.click()
     other = Panel(EXPERIMENTS["matching_throughput"], **folders)
+    assert other.cancel_button.disabled
     other.run_button.click()
     assert "another panel is measuring" in other.message.value
     assert other.job is None
+    other.cancel_button.click()
+    assert latency_panel.job.state == "cancelled"
+    assert other.cancel_button.disabled and other.message.value == ""
+
+
+def test_the_figure_fills_in_and_a_cancelled_run_gives_the_old_one_back(latency_panel, folders):
+    """After each round the panel shows the result so far, marked as such; Cancel keeps nothing."""
+    made = latency_panel
+    before = made.result
+    drafts: list[list[Result]] = []
+    show = made.view.show
+    made.view.show = lambda runs: (drafts.append(runs), show(runs))
+    made.controls.show(QUICK | {"engines": ["binary_heap"], "rounds": 60, "seconds": 0.05})
+    estimate, origin = made.estimate.value, made.origin.value
+    made.run_button.click()
+    wait_for(lambda: "so far 1 of 60 rounds" in made.origin.value, 60)
+    assert drafts[0][0].verdict.finding == "So far: 1 of 60 rounds"
+    assert made.result is before  # a draft is never the panel's result
+    assert "left" in made.estimate.value or "nearly done" in made.estimate.value
+    assert made.keep_button.disabled and made.export.button.disabled
+    wait_for(lambda: "so far" in made.view.verdict.value, 10)
+    wait_for(lambda: re.search(r"so far ([2-9]|\d\d) of 60", made.origin.value), 60)
+    made.cancel_button.click()
+    wait_for(lambda: made.origin.value == origin, 10)
+    assert made.view.runs == [before]
+    assert not made.export.button.disabled and not made.keep_button.disabled
+    assert made.estimate.value == estimate
+    assert not list(folders["runs"].glob("*.json"))
+
+
+def test_a_cancelled_first_run_leaves_an_empty_panel(folders):
+    made = Panel(EXPERIMENTS["matching_throughput"], **folders)
+    made.controls.show(QUICK | {"engines": ["binary_heap"], "rounds": 60, "seconds": 0.05})
+    made.run_button.click()
+    wait_for(lambda: "so far" in made.origin.value, 60)
+    made.cancel_button.click()
+    wait_for(lambda: "press Run" in made.origin.value, 10)
+    assert made.view.runs == [] and made.export.button.disabled
+
+
+def test_presets_set_the_controls_and_know_when_they_do_not(latency_panel):
+    presets = latency_panel.presets
+    assert presets.widget.value == "defaults"
+    for name, settings in presets.settings.items():
+        presets.widget.value = name
+        assert latency_panel.values() == settings
+        assert presets.widget.value == name
+    presets.widget.value = "quick look"
+    assert "messages 2,000" in presets.widget.tooltip
+    latency_panel.controls.show({"messages": 2_001})
+    assert presets.widget.value is None
+    assert latency_panel.values()["messages"] == 2_001
+    latency_panel.controls.show(EXPERIMENTS["matching_latency"].parameters({}))
+    assert presets.widget.value == "defaults"
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_preset_can_be_run_and_each_is_another(name):
+    experiment = EXPERIMENTS[name]
+    settings = [experiment.parameters(changes) for changes in experiment.presets.values()]
+    assert list(experiment.presets)[:3] == ["defaults", "quick look", "full"]
+    assert settings[0] == experiment.parameters({})
+    assert all(one not in settings[:place] for place, one in enumerate(settings))
+
+
+def test_five_runs_are_kept_and_no_more(latency_result):
+    pinned = Pinned(lambda: None)
+    runs = [latency_result(seed=seed) for seed in range(7)]
+    for run in runs[:4]:
+        pinned.add(run, kept=True)
+    pinned.add(runs[4], kept=False)
+    assert pinned.shown == runs[4::-1]
+    pinned.add(runs[5], kept=True)  # one that nobody keeps gives way
+    assert pinned.shown == [runs[5], *runs[3::-1]]
+    pinned.add(runs[4], kept=False)
+    assert runs[4] not in pinned.shown
+    with pytest.raises(InputError, match="5 runs are kept; remove one"):
+        pinned.add(runs[6], kept=True)
 
 
 def test_a_failed_run_is_a_message(latency_panel, folders):
@@ -343,9 +484,9 @@ def test_what_a_result_says_is_inert_in_a_panel(folders, latency_result):
     result.verdict.finding = result.verdict.reason = result.machine["name"] = evil
     save(result, folders["shipped"])
     made = Panel(EXPERIMENTS["matching_latency"], **folders)
-    shown = [made.origin, made.view.table, made.view.verdict, made.view.tabs.children[0]]
-    for item in shown:
-        assert "<img src=x" not in item.value
+    shown = [item.value for item in (made.origin, made.view.table, made.view.verdict)]
+    for html in [*shown, made.view.image]:
+        assert "<img src=x" not in html
     assert "&lt;img src=x" in made.origin.value
 
 
