@@ -55,6 +55,7 @@ from lab.plots.matrix import matrix
 from lab.plots.over_time import over_time
 from lab.plots.percentiles import percentiles
 from lab.plots.reading import kinds
+from lab.plots.ridge import ridge
 from lab.plots.scaling import scaling
 from lab.plots.sheet import FULL, HALF, to_png, to_svg
 from lab.plots.staircase import staircase
@@ -82,6 +83,7 @@ __all__ = [
     "matrix",
     "over_time",
     "percentiles",
+    "ridge",
     "scaling",
     "staircase",
     "style_of",

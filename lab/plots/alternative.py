@@ -13,6 +13,7 @@ from lab.plots.figures import KINDS
 from lab.plots.gaps import in_words as of_gaps
 from lab.plots.matrix import in_words as of_matrix
 from lab.plots.over_time import in_words as of_over_time
+from lab.plots.ridge import in_words as of_ridge
 from lab.plots.staircase import in_words as of_staircase
 from lab.units import duration, percentile, quantity
 
@@ -124,5 +125,6 @@ _OF_RUN = {
     "load": lambda runs: _loads(runs[0]),
     "matrix": lambda runs: of_matrix(runs[0]),
     "over_time": lambda runs: of_over_time(runs),
+    "ridge": lambda runs: of_ridge(runs[0]),
     "staircase": lambda runs: of_staircase(runs[0]),
 }

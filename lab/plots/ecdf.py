@@ -102,7 +102,11 @@ def curves(frame: Frame, runs: list[Result], case: str) -> list[Trace]:
     _label(frame, lines, placed)
     words = _in_words(reading.in_words(runs[0], case).of)
     return [
-        Trace(line.name, _ink(line), x, y, words, line.style.marker)
+        Trace(
+            *(line.name, _ink(line), x, y, words, line.style.marker),
+            at=_reached(line),
+            time_on="x",
+        )
         for line, (x, y) in zip(lines, placed, strict=True)
         if len(x)
     ]
@@ -168,6 +172,16 @@ def _share_ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:
 def _in_words(of: str) -> Callable[[float, float], str]:
     """Return what says in words what a point of a line means."""
     return lambda x, y: f"{share(y)} of {of}s within {duration(10.0**x)}"
+
+
+def _reached(line: reading.Line) -> Callable[[float], tuple[float, float] | None]:
+    """Return what finds the point of a line at a percentile."""
+
+    def at(percent: float) -> tuple[float, float] | None:
+        value = line.quantile(percent)
+        return None if value is None else (math.log10(max(value, 1.0)), percent / 100.0)
+
+    return at
 
 
 def _ink(line: reading.Line) -> str:

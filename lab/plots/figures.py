@@ -26,6 +26,7 @@ from lab.plots.over_time import over_time
 from lab.plots.parts import Parts
 from lab.plots.percentiles import HIGHEST, percentiles
 from lab.plots.percentiles import PARTS as PERCENTILES
+from lab.plots.ridge import ridge
 from lab.plots.scaling import scaling
 from lab.plots.sheet import FULL
 from lab.plots.staircase import staircase
@@ -99,6 +100,7 @@ KINDS = {
         "When the slow ones came",
         parts=OVER_TIME,
     ),
+    "ridge": Kind(ridge, "By kind", "Times by kind of command", "Times by kind of command"),
     "throughput": Kind(throughput, "Throughput", "Commands a second", "Commands a second"),
     "scaling": Kind(
         scaling, "Scaling", "Commands a second along an axis", "Commands a second along an axis"

@@ -75,7 +75,7 @@ def frame(
     by_case = [reading.lines(runs, case) for case in cases]
     most = max(map(len, by_case))
     step_ns = reading.step_ns(runs[0])
-    outlines = [_outline(line, step_ns, highest) for lines in by_case for line in lines]
+    outlines = [outline(line, step_ns, highest) for lines in by_case for line in lines]
     left, right = _range([x for x, _ in outlines])
     bottom = min((float(y.min()) for _, y in outlines if len(y)), default=-1.0)
     bottom = max(math.floor(bottom), _LOWEST_SHARE)
@@ -100,7 +100,7 @@ def curves(frame: Frame, runs: list[Result], case: str) -> list[Trace]:
     """Draw the outlines of one case with their names; see ``parts.Parts``."""
     lines = reading.lines(runs, case)
     bottom, step_ns = frame.y.whole[0], reading.step_ns(runs[0])
-    outlines = [_outline(line, step_ns, frame.highest) for line in lines]
+    outlines = [outline(line, step_ns, frame.highest) for line in lines]
     outlines = [(x, np.maximum(y, bottom)) for x, y in outlines]
     for line, (x, y) in zip(lines, outlines, strict=True):
         _draw_outline(frame.axes, frame.sheet, line, x, y)
@@ -158,7 +158,7 @@ def _with_room_for_list(sheet: Sheet, lines: int, bottom: float) -> float:
     return bottom - bottom / (1.0 - part)
 
 
-def _outline(line: reading.Line, step_ns: float, highest: float) -> tuple[np.ndarray, np.ndarray]:
+def outline(line: reading.Line, step_ns: float, highest: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the corners of a line of steps: log10 of times, log10 of shares.
 
     Bins that the clock cannot tell apart, and empty ones, are joined with the next, and each is

@@ -169,7 +169,14 @@ def kinds(result: Result) -> list[str]:
     # which part of all gaps is longer says less than how many are: the short ones are any number
     found += ["percentiles"] * (has_times and "gaps" not in found) + ["histogram"] * has_times
     found += ["ecdf"] * (has_times and "gaps" not in found)
-    return [*found, *when, *["throughput"] * bool(rates), *_of_comparisons(result)]
+    found += when + ["ridge"] * (len(kinds_of_command(result)) > 1)
+    return [*found, *["throughput"] * bool(rates), *_of_comparisons(result)]
+
+
+def kinds_of_command(result: Result) -> list[str]:
+    """Return the kinds of command whose times were kept apart, in the order of the flow's own."""
+    timed = {item.case for item in result.measurements if item.histogram}
+    return [kind for kind in _COMMANDS if kind in timed]
 
 
 def _of_machine(result: Result) -> list[str]:

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from lab import plots
+from lab import plots, units
 from lab.measure import over_time
 from lab.measure.over_time import counts_of, packed
 from lab.plots import reading
@@ -43,6 +43,22 @@ def timed_result(latency_result):
         for index, item in enumerate(item for item in result.measurements if item.case == "all"):
             counts = counted(some_passes(slow_from, seed=index))
             item.over_time = packed(counts, "commands", COMMANDS)
+        return result
+
+    return make
+
+
+@pytest.fixture
+def kinds_result(latency_result):
+    """Return a maker of results with several kinds of command, whose times are those of one run."""
+
+    def make(kinds=("add", "cancel", "take"), **changes):
+        result = latency_result(**changes)
+        whole = [item for item in result.measurements if item.case == "all"]
+        apart = [item for item in result.measurements if item.case == "cancel"]
+        for kind in kinds:
+            whole += [item.model_copy(update={"case": kind}) for item in apart]
+        result.measurements = whole
         return result
 
     return make
@@ -156,3 +172,53 @@ def test_few_commands_are_taken_together_for_a_tail(timed_result):
     assert counts_of(item.over_time).sum() == 1_920
     assert len(set(one.quantiles(99.0))) <= 2  # a thousand times for each
     assert len(set(one.quantiles(50.0))) > 10
+
+
+def test_each_kind_of_command_has_a_row_with_its_medians_and_its_part(words_of, kinds_result):
+    result = kinds_result()
+    words = words_of(plots.ridge(result)).split("\n")
+    for kind in ("add", "cancel", "take"):
+        assert kind in words
+    assert words.count("50 %") == 3  # half as many samples as in all
+    for item in result.measurements:
+        if item.case == "take":
+            assert f"{item.rival} {units.duration(item.quantiles['50'])}" in words
+    told = plots.alt_text(result, "ridge")
+    assert "take: price_ladder half within 30 ns" in told
+
+
+def test_an_outline_encloses_what_was_measured(kinds_result):
+    result = kinds_result()
+    axes = plots.ridge(result).axes[0]
+    tallest = [max(line.get_ydata()) for line in axes.lines if len(line.get_ydata()) > 8]
+    assert max(tallest) == pytest.approx(2.88) and min(tallest) < 0.9
+    medians = {
+        round(float(line.get_xdata()[0]), 6) for line in axes.lines if len(line.get_xdata()) == 1
+    }
+    shown = {item.quantiles["50"] for item in result.measurements if item.case == "take"}
+    assert medians == {round(float(np.log10(value)), 6) for value in shown}
+
+
+def test_rows_need_several_kinds(kinds_result, latency_result):
+    assert "ridge" in plots.kinds(kinds_result())
+    assert "ridge" not in plots.kinds(latency_result())
+    assert reading.kinds_of_command(kinds_result(kinds=("take", "add"))) == ["add", "take"]
+
+
+@pytest.mark.parametrize("size", [plots.FULL, plots.HALF], ids=["full", "half"])
+@pytest.mark.parametrize(
+    "kinds", [("add", "take"), ("add", "cancel", "reduce", "replace", "take", "stop")]
+)
+def test_no_text_of_the_rows_is_cut_or_lies_on_another(collisions, kinds_result, size, kinds):
+    assert collisions(plots.ridge(kinds_result(kinds), size=size)) == []
+    expected, actual = (plots.to_svg(plots.ridge(kinds_result(kinds))) for _ in range(2))
+    assert expected == actual
+
+
+def test_a_line_can_be_asked_where_it_reaches_a_percentile(latency_result):
+    result = latency_result(samples=900)
+    frame = ECDF.frame([result], ["all"], highest=99.999)
+    trace = ECDF.curves(frame, [result], "all")[0]
+    value = reading.lines([result], "all")[0].quantile(90.0)
+    assert trace.at(90.0) == (pytest.approx(np.log10(value)), 0.9)
+    assert trace.at(99.99) is None  # of 900 none lies above
