@@ -93,7 +93,7 @@ def is_report_data(path: Path) -> bool:
     """Say whether a file holds what a report keeps beside itself."""
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(found, dict) and "report_version" in found
 

@@ -80,7 +80,7 @@ def _report_in(path: Path) -> list[Any] | None:
     """Return the results in a report's data; None where a file is something else."""
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None  # load says what is wrong with it
     if not isinstance(content, dict) or "report_version" not in content:
         return None
