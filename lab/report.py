@@ -14,7 +14,7 @@ from pathlib import Path
 from engines.errors import InputError
 from lab.measure.result import CHECKOUT, Result
 from lab.reports import files
-from lab.reports.content import Content, Drawn, as_typed, content_of, figures_of, title_of
+from lab.reports.content import Content, Drawn, as_typed, content_of, title_of
 from lab.reports.files import PagePath, file_name, place
 from lab.reports.formats import FORMATS
 from lab.reports.whole import whole
@@ -104,7 +104,12 @@ class _Order:
         return whole(self.results, title, as_typed(self.notes)).encode()
 
     def figure(self) -> Drawn:
-        return figures_of(self.results, self.kinds, self.case)[0]
+        sections = self.content().sections
+        found = [figure for section in sections for figure in section.figures]
+        if not found:
+            name = self.results[0].experiment
+            raise InputError(f"a result of {name} has no figure; write it as .html, say")
+        return found[0]
 
 
 _Made = dict[Path, bytes]

@@ -130,20 +130,8 @@ def title_of(results: Sequence[Result]) -> str:
     return ", ".join(names).capitalize()
 
 
-def figures_of(
-    runs: Sequence[Result], kinds: Sequence[str] | None = None, case: str | None = None
-) -> list[Drawn]:
-    """Return the figures that the first run has numbers for.
-
-    Parameters
-    ----------
-    runs
-        Of one experiment; the first few are drawn.
-    kinds
-        Only these, in this order.
-    case
-        What was measured, where the first run was measured on it.
-    """
+def _figures(runs: Sequence[Result], kinds: Sequence[str] | None, case: str | None) -> list[Drawn]:
+    """Return the figures that the first run has numbers for; the first few runs are drawn."""
     shown = tuple(runs[:RUNS_DRAWN_MOST])
     found = plots.kinds(shown[0])
     chosen = found if kinds is None else [kind for kind in kinds if kind in found]
@@ -175,7 +163,7 @@ def _section(runs: list[Result], kinds: Sequence[str] | None, case: str | None) 
         title=_in_words(first.experiment).capitalize(),
         question=first.question,
         finding=reading.finding(first),
-        figures=figures_of(runs, kinds, case),
+        figures=_figures(runs, kinds, case),
         left_out=_left_out(runs),
         runs=[_told(run, index, runs) for index, run in enumerate(runs)],
         machines=[tables.machine(run) for run in reversed(machines.values())],
