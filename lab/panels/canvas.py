@@ -36,10 +36,14 @@ class Soon:
     ----------
     work
         What to do.
+    failed
+        Told when it raises; on the loop nobody else would hear of it.
     """
 
-    def __init__(self, work: Callable[[], None]) -> None:
-        self._work = work
+    def __init__(
+        self, work: Callable[[], None], failed: Callable[[Exception], None] | None = None
+    ) -> None:
+        self._work, self._failed = work, failed
         self._is_due = False
         self._free_at = 0.0
 
@@ -59,6 +63,10 @@ class Soon:
         start = time.perf_counter()
         try:
             self._work()
+        except Exception as error:
+            if self._failed is None:
+                raise
+            self._failed(error)
         finally:
             end = time.perf_counter()
             self._free_at = end + (end - start) * (1.0 / _MOST_BUSY - 1.0)

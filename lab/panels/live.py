@@ -62,6 +62,8 @@ class LiveFigure:
         The two functions that draw it.
     on_step
         Called with 1 or -1 when an arrow key is pressed on the figure.
+    failed
+        Told when drawing raises; where it is None the error goes on.
 
     Attributes
     ----------
@@ -75,10 +77,15 @@ class LiveFigure:
         How often something was drawn.
     """
 
-    def __init__(self, kind: Parts, on_step: Callable[[int], None] = lambda step: None) -> None:
+    def __init__(
+        self,
+        kind: Parts,
+        on_step: Callable[[int], None] = lambda step: None,
+        failed: Callable[[Exception], None] | None = None,
+    ) -> None:
         self._parts, self._on_step = kind, on_step
         self._figure = Figure(figsize=SIZE, dpi=DPI, facecolor="white")
-        self._soon = Soon(self._draw)
+        self._soon = Soon(self._draw, failed)
         self._stale = _NOTHING
         self._about: tuple[list[Result], list[str], float] = ([], [], 0.0)
         self._runs: list[Result] = []
@@ -298,7 +305,7 @@ class LiveFigure:
         words = [duration(10.0 ** point[trace.time_on == "y"]) for trace, point in found]
         extents = [text_size(text, sheet.letters("value"), True) for text in words]
         heights = [1.25 * high for _, high in extents]
-        rows = spread([y for _, y in spots], heights, sheet.area.bottom, sheet.area.top)
+        rows = spread([y for _, y in spots], heights, sheet.area.bottom, self._top())
         for (trace, _), text, spot, (wide, high), row in zip(
             found, words, spots, extents, rows, strict=True
         ):
@@ -308,6 +315,16 @@ class LiveFigure:
             self._write_boxed(left, row, text, trace.colour)
             covered.append(Box.around(left + wide / 2, row, wide + 4.0, high))
         return covered
+
+    def _top(self) -> float:
+        """Return how high values may be written: below a list of names, if there is one."""
+        assert self._frame is not None
+        sheet = self._frame.sheet
+        listed = [artist for artist in self._of_curves if artist in self._figure.artists]
+        pieces = [piece.get_ydata()[0] for piece in listed if isinstance(piece, Line2D)]
+        return min(
+            [sheet.area.top, *(sheet.height * y - 0.8 * sheet.letters("value") for y in pieces)]
+        )
 
     def _rule(self, points: list[tuple[float, float]]) -> list[Box]:
         """Draw a line over the axes through points that lie on one, and return what it covers."""

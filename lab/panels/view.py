@@ -47,7 +47,8 @@ class View:
         self._drawn: dict[tuple[Any, ...], str] = {}
         self._live: dict[str, LiveFigure] = {}
         self._cases: list[str] = []
-        self._words = Soon(self._write)  # after the figure: what is set first is painted first
+        # After the figure: what is set first is painted first.
+        self._words = Soon(self._write, self._say_failed)
         self._make_controls()
         self.tabs = widgets.Tab([])
         self.tabs.add_class("exchange-lab-tabs")
@@ -143,6 +144,8 @@ class View:
         kinds = plots.kinds(self.runs[0]) if self.runs else []
         titles = tuple(plots.KINDS[kind].tab for kind in kinds)
         if self.tabs.titles != titles or len(self.tabs.children) != len(titles):
+            for shown in self._live.values():
+                shown.canvas.close()
             self._live.clear()
             self.tabs.children = [
                 _page() if plots.KINDS[kind].is_live else widgets.HTML() for kind in kinds
@@ -158,6 +161,8 @@ class View:
             chosen = self.case.value if self.case.value in found else usual
             self._cases = found
             self.case.options = found or _NO_CHOICE
+            widest = 7 * max((len(case) for case in found), default=0) + 10
+            self.case_shown.layout.width = self.case_shown.layout.min_width = f"{widest}px"
             self.case.value = chosen
         for control in (self.case, self.case_shown):
             control.layout.display = "" if len(found) > 1 else "none"
@@ -175,7 +180,7 @@ class View:
         found = plots.KINDS[kind].parts
         assert found is not None
         if kind not in self._live:
-            self._live[kind] = LiveFigure(found, self._step)
+            self._live[kind] = LiveFigure(found, self._step, self._say_failed)
             page = self.tabs.children[self.tabs.selected_index or 0]
             page.children = [page.children[0], self._live[kind].canvas]
         case = self.chosen_case or reading.default_case(self.runs[0])
@@ -192,6 +197,12 @@ class View:
         """Read one percentile further, as an arrow key on the figure asks for."""
         self.read_at.index = min(max(self.read_at.index + step, 0), len(READ))
 
+    def _say_failed(self, error: Exception) -> None:
+        """Write what went wrong in the loop's turn; a traceback would be seen by nobody."""
+        words = f"the figure failed, {type(error).__name__}: {error}; run the cell again"
+        self.noted.value = markup.problem(words)
+        self.noted.layout.display = ""
+
     def _write(self) -> None:
         """Set all that is not the figure: what the controls stand at, finding, table, verdict."""
         self.highest_shown.value = percentile(self.highest.value)
@@ -199,11 +210,14 @@ class View:
         self.case_shown.value = self.case.value
         kind, case = self.kind, self.chosen_case
         is_live = self.live is not None
+        can_read = self.live is not None and any(trace.at for trace in self.live.traces)
         self.reads.layout.display = "" if is_live else "none"
+        for control in (self.read_at, self.read_shown):
+            control.layout.display = "" if can_read else "none"
         has_end = kind is not None and plots.KINDS[kind].has_end
         for control in (self.highest, self.highest_shown):
             control.layout.display = "" if has_end else "none"
-        self.read_words.value = markup.quiet(self._in_words()) if is_live else ""
+        self.read_words.value = markup.quiet(self._in_words()) if can_read else ""
         if is_live and kind is not None:
             heading = self.tabs.children[self.tabs.selected_index or 0].children[0]
             words = plots.alt_text(self.runs, kind, case)

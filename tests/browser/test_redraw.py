@@ -18,13 +18,12 @@ SPACED_MS = 400
 QUIET_MS = 250
 FAST_MOVES = 10
 
-CELL = """from lab.measure.result import SHIPPED, results
-from lab.panels.view import View
+CELL = """import lab
+from engines.matching import IMPLEMENTATIONS
 
-found = results(SHIPPED, "matching_latency")
-view = View()
-view.show([max(found, key=lambda result: len({item.rival for item in result.measurements}))])
-view.widget"""
+panel = lab.panel("matching_latency", engines=list(IMPLEMENTATIONS), live_orders=50_000)
+panel"""
+CURVES = "len(panel.view.live.traces)"
 # Writes down when a key went down, and when a canvas that is in the page was painted.
 WATCH = """() => {
     window.painted = 0;
@@ -114,6 +113,7 @@ def test_a_visit_to_a_live_figure(notebook, session, small_notebook) -> None:
     notebook.run_all()
     notebook.page.evaluate(WATCH)
     figure = Figure(notebook)
+    assert notebook.ask_kernel(CURVES) == "6"
     notebook.keep("live-1-opened")
     read_it(figure)
     choose_what_it_is_of(figure)
