@@ -58,6 +58,19 @@ def test_what_is_stored_comes_back_and_is_small(times):
     assert stored.edges_ns[0] <= min(times) and stored.edges_ns[-1] > max(times)
 
 
+@settings(deadline=None)
+@given(times_ns)
+def test_times_at_places_of_a_pass_are_counted_there(times):
+    actual = over_time.no_counts()
+    over_time.add_times(actual, (np.arange(len(times)) + 0.5) / len(times), np.array(times))
+    expected = over_time.no_counts()
+    edges = over_time.lower_bounds(np.arange(over_time.COUNTERS))
+    for index, time in enumerate(times):
+        place = min(int((index + 0.5) / len(times) * over_time.SLICES), over_time.SLICES - 1)
+        expected[place, np.searchsorted(edges, time, "right") - 1] += 1
+    assert np.array_equal(actual, expected)
+
+
 def test_processes_are_added_up():
     one, other = recorded([5, 70, 900] * 40), recorded([3, 20_000] * 60)
     both = over_time.merged([over_time.packed(part, "commands", 120) for part in (one, other)])
