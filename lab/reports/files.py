@@ -52,7 +52,12 @@ def target(path: Path) -> tuple[Path, str]:
     has_ending = path.suffix and path.suffix != "."
     page = path if has_ending else path.with_name(f"{path.name.rstrip('.')}.{USUAL}")
     form = format_of(page)
-    if page.is_dir():
+    try:
+        is_folder = page.is_dir()
+    except (OSError, ValueError) as error:  # a name of 300 letters, say
+        reason = getattr(error, "strerror", None) or str(error)
+        raise FileError(page, f"cannot be a file ({reason}); choose another name") from None
+    if is_folder:
         raise FileError(page, "is a folder; name a file in it")
     return page, form
 

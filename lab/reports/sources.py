@@ -63,7 +63,7 @@ def _add_folder(found: Found, folder: Path) -> None:
     results: list[Result] = []
     for path in sorted(folder.glob("*.json")):
         try:
-            results += [] if _report_in(path) else [load(path)]
+            results += [] if _report_in(path) is not None else [load(path)]
         except FileError as error:
             found.left_out.append(error)
     found.results += sorted(results, key=lambda result: result.created, reverse=True)
