@@ -40,6 +40,7 @@ MEASURING = {
     "tests/lab/test_surroundings.py",
     "tests/lab/test_sweep.py",
     "tests/lab/test_threads.py",
+    "tests/lab/test_trouble.py",
     "tests/lab/test_turns.py",
     "tests/test_experiments.py",
     "tests/test_machine_experiments.py",
