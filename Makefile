@@ -2,7 +2,7 @@
 # splits names at spaces and a checkout may lie in a folder that has one.
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test soak lint setup lock shipped FORCE
+.PHONY: help lab test soak lint setup lock shipped screenshots FORCE
 unexport PYTHONPATH PYTHONHOME
 
 python := .venv/bin/python
@@ -39,6 +39,7 @@ help:
 	@echo "make lint    set up, then ruff and mypy"
 	@echo "make lock    make requirements.lock anew from pyproject.toml"
 	@echo "make shipped measure what is shipped, on a machine that does nothing else"
+	@echo "make screenshots the README's pictures of a panel and the gallery, made with Chromium"
 	@echo "PYTHON=…     the Python to set up with (default: the newest of 3.13, 3.12, 3.11)"
 
 lab: setup
@@ -54,6 +55,10 @@ soak: setup
 
 shipped: setup
 	@$(python) -m lab.shipped
+
+# The README's screenshots, with Debian's Chromium, on a machine that does nothing else.
+screenshots: setup
+	@EXCHANGE_LAB_SCREENSHOTS=yes $(python) -m pytest -n0 -m browser tests/browser/test_screenshots.py
 
 lint: setup
 	@$(python) -m ruff check

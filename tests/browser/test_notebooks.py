@@ -12,7 +12,7 @@ NOTEBOOKS = sorted(
 START = NOTEBOOKS[0]
 SECONDS_MAX = 300  # on a machine that does other things as well
 
-# What the cells hold, as Lab's own model has it: cells that nobody has scrolled to may not be drawn.
+# What the cells hold, by Lab's own model: what nobody has scrolled to may not be drawn.
 OUTPUTS = """() => [...window.jupyterapp.shell.currentWidget.content.model.cells]
     .map((cell, at) => ({at, outputs: cell.type === "code" ? cell.outputs.toJSON() : []}))"""
 SCROLL_TO_CELL = "(at) => window.jupyterapp.shell.currentWidget.content.scrollToItem(at, 'start')"
