@@ -6,11 +6,13 @@ Whether the rest is whole is checked when it is loaded, and here only at its las
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +24,7 @@ State = Literal["stable", "not stable", "failed", "unreadable"]
 STATES: tuple[State, ...] = ("stable", "not stable", "failed", "unreadable")
 _HEAD_BYTES = 2**16  # of 170 results the longest header had 9 kB
 _TAIL_BYTES = 16
+_STAMP = re.compile(r"\d{8}T\d{6}Z")
 _NUMBERS = b'\n "measurements":'  # no text in JSON holds a line's end as it is
 # What was read of a file, as long as its time and its size are the same.
 _read: dict[Path, tuple[tuple[int, int], Entry]] = {}
@@ -36,7 +39,8 @@ class Entry:
     path
         The file.
     created
-        When it was measured, ISO 8601 in UTC; of a file that cannot be read, when it was written.
+        When it was measured, ISO 8601 in UTC; of a file that cannot be read, what
+        its name says, or else when it was written.
     experiment, parameters, size, commit
         What was run.
     machine, machine_id
@@ -203,9 +207,11 @@ def _opened(path: Path, written: float, is_shipped: bool) -> Entry:
 
 def unreadable(path: Path, error: FileError, written: float, is_shipped: bool) -> Entry:
     """Return the entry of a file that holds no result, with what is wrong with it."""
-    from datetime import UTC, datetime
-
-    moment = datetime.fromtimestamp(written, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    named = _STAMP.match(path.name)
+    when = datetime.fromtimestamp(written, UTC)
+    with contextlib.suppress(ValueError):  # a name may begin with digits that are no moment
+        when = datetime.strptime(named.group(), "%Y%m%dT%H%M%SZ") if named else when
+    moment = when.strftime("%Y-%m-%dT%H:%M:%SZ")
     reason = str(error).removeprefix(f"{path}").lstrip(",: ")
     return Entry(path, moment, _name_of(path), "unreadable", "", reason, is_shipped=is_shipped)
 

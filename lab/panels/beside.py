@@ -21,7 +21,7 @@ def beside(before: Result, after: Result) -> str:
         question, found = _compared(before, after)
     except InputError as error:
         return markup.problem(str(error))
-    words = (f"before: {before.created}, after: {after.created} UTC", question)
+    words = (f"before: {_when(before)}, after: {_when(after)}", question)
     told = markup.quiet("; ".join(filter(None, words)))
     return f'{told}<div class="exchange-lab exchange-lab-beside">{comparison_html(found)}</div>'
 
@@ -52,6 +52,10 @@ def _alike(*sides: Result) -> list[Result]:
         for entry in index.entries()
         if entry.is_readable and (entry.experiment, entry.machine_id, entry.commit) in keys
     ]
+
+
+def _when(result: Result) -> str:
+    return f"{result.created[:16].replace('T', ' ')} UTC"
 
 
 def _commit(result: Result) -> str:

@@ -136,7 +136,7 @@ class Browser(widgets.VBox):
             tooltip="A figure is of one experiment; which of those that are ticked",
             layout=widgets.Layout(width="auto", min_width="0"),
         )
-        self.compared = widgets.HTML()
+        self.compared = widgets.HTML(layout=widgets.Layout(width="auto", min_width="0"))
         self.delete_button = _button("Delete", "trash-o", "Move the ticked results into the trash")
         self.refresh_button = _button("", "refresh", "Look again which results there are")
         self.undo_button = _button("Undo", "undo", "Put back what was deleted last")

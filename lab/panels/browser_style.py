@@ -31,5 +31,9 @@ STYLE = (
 .exchange-lab-result .failed .state { color: var(--jp-error-color0, #b3261e); }
 .exchange-lab-result .unreadable, .exchange-lab-result .unreadable .found
   { color: var(--jp-ui-font-color3, #757575); font-style: italic; }
+.exchange-lab-beside { overflow-x: auto; }
+.exchange-lab-beside td:last-child { white-space: normal; min-width: 15em; }
+.exchange-lab-beside ul { margin: 4px 0 8px; padding-left: 18px; font-size: 12px; }
+.exchange-lab-beside li { line-height: 1.4; overflow-wrap: anywhere; white-space: normal; }
 </style>"""
 )

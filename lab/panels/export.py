@@ -13,6 +13,7 @@ import ipywidgets as widgets
 from engines.errors import ExchangeLabError, InputError
 from lab.measure.result import Result
 from lab.panels import markup
+from lab.panels.fold import Fold
 from lab.report import FORMATS, file_name, place, write
 
 FIGURES = ("svg", "png")  # formats that hold one figure and nothing else
@@ -81,12 +82,7 @@ class Export:
             tooltip="Without an ending; a file of that name is replaced",
             layout=_layout(),
         )
-        self.words = widgets.Accordion(
-            [widgets.VBox([self.title, self.notes, self.name])],
-            titles=("Title, notes, name",),
-            selected_index=None,
-        )
-        self.words.add_class("exchange-lab-fold")
+        self.words = Fold("Title, notes, name", [self.title, self.notes, self.name])
         self.said = widgets.HTML()
 
     def _on_export(self, _: widgets.Button) -> None:

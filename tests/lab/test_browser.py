@@ -114,9 +114,12 @@ class TestIndex:
         entries([folders["runs"]])
         read = []
         real = index._opened
-        monkeypatch.setattr(
-            index, "_opened", lambda path, *rest: read.append(path) or real(path, *rest)
-        )
+
+        def opened_and_noted(path, *rest):
+            read.append(path)
+            return real(path, *rest)
+
+        monkeypatch.setattr(index, "_opened", opened_and_noted)
         assert len(entries([folders["runs"]])) == 4
         assert read == []
         damage(saved["new"], "cut")
