@@ -63,8 +63,26 @@ _LOOKS = (
     Style("#cc1133", (0, (9, 2.5)), "d"),
     Style("#0033aa", (0, (2.4, 2.4)), "<"),
     Style("#aa0099", (0, (4, 1, 1, 1, 1, 1, 1, 1)), ">"),
+    Style("#8800ee", (0, (6, 1, 2, 1, 2, 1)), "*"),
 )
+_NO_ENGINES = _LOOKS[2:]
+"""The looks whose colours no engine has: of those that stand beside engines."""
+OUTSIDE = (
+    "limit-order-book",
+    "orderly-chaos",
+    "liquibook",
+    "litebook",
+    "cython-orderbook",
+    "obook",
+    "lightmatchingengine",
+    "pyorderbook",
+    "matching-engine",
+    "fastlob",
+    "manticore-orderbook",
+)
+"""Other people's engines, in the order of their looks: a new one goes last."""
 RIVALS: dict[str, tuple[str, ...]] = {
+    "self_check": ("lab",),
     "clock_cost": (
         "rdtsc",
         "lfence rdtsc",
@@ -108,6 +126,7 @@ RIVALS: dict[str, tuple[str, ...]] = {
         "huge page, populate",
         "shared, mapped again",
         "file, allocated, first touch",
+        "huge page, reserved",
     ),
     "mmap_tuning": (
         "private",
@@ -137,6 +156,7 @@ _SPARE = (
     Style("#6a6d00", (0, (2, 1)), "p"),
     Style("#a3174f", (0, (8, 2, 2, 2)), "h"),
 )
+STYLES |= dict(zip(OUTSIDE, _NO_ENGINES, strict=True))
 STYLES |= {
     rival: look for rivals in RIVALS.values() for rival, look in zip(rivals, _LOOKS, strict=False)
 }

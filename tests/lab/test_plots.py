@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.matching import IMPLEMENTATIONS
 from lab import plots, units
 from lab.plots import reading
 from lab.plots.labels import spread
@@ -24,29 +23,6 @@ DRAW = {
     "throughput": plots.throughput,
     "scaling": plots.scaling,
 }
-
-
-def luminance(colour: str) -> float:
-    """Return the relative luminance of WCAG 2 for #rrggbb."""
-    channels = np.array([int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)])
-    linear = np.where(channels <= 0.03928, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])
-
-
-def test_every_rival_has_a_look_of_its_own():
-    looks = [plots.STYLES[name] for name in IMPLEMENTATIONS]
-    for part in ("colour", "dash", "marker"):
-        assert len({getattr(look, part) for look in looks}) == len(looks), part
-
-
-def test_every_colour_is_seen_on_white():
-    for rival, look in plots.STYLES.items():
-        assert 1.05 / (luminance(look.colour) + 0.05) >= 4.5, rival
-
-
-def test_an_unknown_rival_has_the_same_look_every_time():
-    assert plots.style_of("skip_list") == plots.style_of("skip_list")
-    assert plots.style_of("skip_list") not in plots.STYLES.values()
 
 
 @pytest.fixture
