@@ -31,6 +31,7 @@ def write(
     notes: str = "",
     kinds: Sequence[str] | None = None,
     case: str | None = None,
+    apart: bool = False,
 ) -> PagePath:
     """Write a report in the format that the file's ending names.
 
@@ -52,6 +53,9 @@ def write(
         figure (SVG, PNG) holds the first.
     case
         What was measured, for figures of one case; the whole run when None.
+    apart
+        Whether runs of other settings have a section of their own, as in a report of a folder, or
+        lie behind the first, as in a panel.
 
     Returns
     -------
@@ -70,7 +74,7 @@ def write(
     if not results:
         raise InputError("0 results make no report; run an experiment first: lab run --help")
     page, form = files.target(Path(path))
-    order = _Order(list(results), page, title, notes, kinds, case)
+    order = _Order(list(results), page, title, notes, kinds, case, apart)
     files.write_all(_WRITERS[form](order))
     return PagePath(page)
 
@@ -95,9 +99,10 @@ class _Order:
     notes: str
     kinds: Sequence[str] | None
     case: str | None
+    apart: bool
 
     def content(self) -> Content:
-        return content_of(self.results, self.title, self.notes, self.kinds, self.case)
+        return content_of(self.results, self.title, self.notes, self.kinds, self.case, self.apart)
 
     def data(self) -> bytes:
         title = as_typed(self.title or "").strip() or title_of(self.results)

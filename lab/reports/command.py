@@ -48,9 +48,10 @@ NOTEBOOK = ".ipynb"
 def report(sources: tuple[str, ...], output: str | None, **options: Any) -> None:
     """Write a report of SOURCES: results, folders of them, or one executed notebook.
 
-    Of each experiment the figures are about the first result; of a folder that is the newest. A
-    file in a folder that is damaged, or from a newer program, is named and left out; a file that is
-    named itself has to be readable. Titles and notes are plain text: markup in them is shown.
+    Of each experiment the figures are about the first result, and the others lie behind it; in a
+    folder that is the newest, and runs of other settings have sections of their own. A file in a
+    folder that is damaged, or from a newer program, is named and left out; a file that is named
+    itself has to be readable. Titles and notes are plain text: markup in them is shown.
 
     \b
     The ending of --output names the format:
@@ -100,7 +101,9 @@ def _of_results(paths: list[Path], target: Path, options: dict[str, Any]) -> dic
     for error in found.left_out:
         print(f"lab: left out: {error}", file=sys.stderr)
     kinds = list(options["kinds"]) or None
-    path = write(found.results, target, options["title"], notes, kinds, options["case"])
+    asked = (options["title"], notes, kinds, options["case"])
+    # a person names files to see them together; a folder has whatever was measured
+    path = write(found.results, target, *asked, apart=any(path.is_dir() for path in paths))
     return {
         "path": str(path),
         "results": [str(result.path) for result in found.results if result.path],

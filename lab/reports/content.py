@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from matplotlib.figure import Figure
 
@@ -89,6 +89,7 @@ def content_of(
     notes: str = "",
     kinds: Sequence[str] | None = None,
     case: str | None = None,
+    apart: bool = False,
 ) -> Content:
     """Return what a report of results says.
 
@@ -102,17 +103,42 @@ def content_of(
         Only these figures; all that there are numbers for when None.
     case
         What was measured, for figures of one case; the whole run when None.
+    apart
+        Whether runs of other settings have a section of their own, or lie behind the first.
     """
-    groups: dict[str, list[Result]] = {}
-    for result in results:
-        groups.setdefault(result.experiment, []).append(result)
+    groups = _grouped(results, apart)
     _check(kinds, groups)
     return Content(
         title=as_typed(title or "").strip() or title_of(results),
-        sections=[_section(runs, kinds, case) for runs in groups.values()],
+        sections=[
+            replace(_section(runs, kinds, case), **names)
+            for runs, names in zip(groups, _names(groups), strict=True)
+        ],
         notes=as_typed(notes).strip("\n").rstrip(),
         measured=_measured(results),
     )
+
+
+def _grouped(results: Sequence[Result], apart: bool) -> list[list[Result]]:
+    """Return the runs of each section, experiments in the order in which they come first."""
+    groups: dict[str, dict[str, list[Result]]] = {}
+    for result in results:
+        settings = repr(sorted(result.parameters.items())) if apart else ""
+        groups.setdefault(result.experiment, {}).setdefault(settings, []).append(result)
+    return [runs for found in groups.values() for runs in found.values()]
+
+
+def _names(groups: Sequence[Sequence[Result]]) -> Iterable[dict[str, str]]:
+    """Return each section's names: of an experiment's later ones, how their settings differ."""
+    firsts: dict[str, Result] = {}
+    for number, (run, *_) in enumerate(groups, 1):
+        first = firsts.setdefault(run.experiment, run)
+        title = _in_words(run.experiment).capitalize()
+        if run is first:
+            yield {"name": run.experiment, "title": title}
+        else:
+            title += f", with {reading.difference(run, first)}"
+            yield {"name": f"{run.experiment}_{number}", "title": title}
 
 
 def as_typed(text: str) -> str:
@@ -138,12 +164,12 @@ def _figures(runs: Sequence[Result], kinds: Sequence[str] | None, case: str | No
     return [_drawn(shown, kind, case) for kind in chosen]
 
 
-def _check(kinds: Sequence[str] | None, groups: dict[str, list[Result]]) -> None:
+def _check(kinds: Sequence[str] | None, groups: Sequence[Sequence[Result]]) -> None:
     """Refuse kinds of figures that nobody knows, or that no result has numbers for."""
     for kind in kinds or ():
         if kind not in plots.KINDS:
             raise InputError(f"no figure is called {kind}; choose from {', '.join(plots.KINDS)}")
-    offered = {kind for runs in groups.values() for kind in plots.kinds(runs[0])}
+    offered = {kind for runs in groups for kind in plots.kinds(runs[0])}
     if kinds and not offered & set(kinds):
         asked, choices = ", ".join(kinds), ", ".join(sorted(offered))
         raise InputError(f"no result has numbers for {asked}; choose from {choices}")

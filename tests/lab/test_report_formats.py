@@ -112,6 +112,16 @@ class TestEveryFormat:
         with pytest.raises(InputError, match="no result has numbers for matrix; choose from"):
             write([latency_result()], tmp_path / "r.svg", kinds=["matrix"])
 
+    def test_other_settings_lie_behind_or_apart(self, throughput_result):
+        first, other = throughput_result(), throughput_result(live_orders=7_000)
+        runs = [first, other, throughput_result()]
+        (together,) = content_of(runs).sections
+        assert len(together.runs) == 3
+        same, apart = content_of(runs, apart=True).sections
+        assert [len(same.runs), len(apart.runs)] == [2, 1]
+        assert apart.title == "Matching throughput, with live orders 7,000"
+        assert same.name != apart.name
+
     def test_of_many_runs_the_figures_say_how_many_they_show(self, throughput_result):
         runs = [throughput_result(seed=seed) for seed in range(RUNS_DRAWN_MOST + 2)]
         (section,) = content_of(runs).sections
@@ -174,8 +184,11 @@ class TestPaper:
 
     def test_several_experiments_have_a_list(self, throughput_result, scaling_result):
         content = content_of([throughput_result(), scaling_result()])
-        outline = self.query(content, "outline")
-        assert len(outline) == 1
+        names = [section.name for section in content.sections]
+        assert names == ["matching_throughput", "matching_scaling"]
+        for name in names:
+            assert len(self.query(content, f"<{name}>")) == 1
+            assert any(link["dest"] == f"<{name}>" for link in self.query(content, "link"))
         headings = [item["level"] for item in self.query(content, "heading")]
         assert headings.count(2) == 2 + 1  # the sections, and where the data lies
         assert all(later - before <= 1 for before, later in zip(headings, headings[1:]))  # noqa: B905
