@@ -19,6 +19,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 FOLDER = CHECKOUT / "notebooks" / "pictures"
 BYTES_MAX = 150_000
 RUN_SECONDS_MAX = 120
+TALL = {"width": 1366, "height": 1100}  # five rows of the gallery
 PANEL = ".jp-OutputArea-output:has(.exchange-lab)"
 # The panel's settings: two engines, three rounds, some seconds.
 CELL = """import lab
@@ -46,6 +47,7 @@ def one_panel(lab) -> str:
 
 
 def test_a_screenshot_of_the_gallery(notebook, session, wanted: Path) -> None:
+    notebook.page.set_viewport_size(TALL)
     notebook.open()
     notebook.page.keyboard.press("Control+b")  # the list of files goes
     heading = notebook.page.locator("h2:has-text('The notebooks')").first
@@ -65,6 +67,8 @@ def test_a_screenshot_of_a_panel(notebook, session, one_panel: str, wanted: Path
     panel.locator("button:has-text('Run')").first.click(timeout=20_000)
     done = panel.get_by_text(re.compile("^done in")).first
     done.wait_for(timeout=1000 * RUN_SECONDS_MAX)
+    so_far = panel.get_by_text(re.compile("so far")).first
+    so_far.wait_for(state="hidden", timeout=20_000)
     panel.evaluate("element => element.scrollIntoView({block: 'start'})")
     notebook.page.mouse.move(5, 400)  # away from what would show a tooltip
     notebook.page.wait_for_timeout(1000)
