@@ -240,8 +240,8 @@ class Panel(widgets.VBox):
         """Make a result the one that the panel is about."""
         with self._lock:
             self.result = result
-            self._say_origin()
             self._is_draft = False
+            self._say_origin()
             self.keep_button.disabled = self.pinned.holds(result)
             self.export.allow(True)
             self._lay(result)
