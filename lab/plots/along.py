@@ -259,7 +259,9 @@ def _write_names_inside(sheet: Sheet, free: Placement, curves: list[Curve]) -> N
         )
         extent = text_size(text, letters, not curve.mark)
         end = sheet.at(curve.x[-1], curve.y[-1])
-        place = free.choose(around(end, extent, 5 * sheet.scale), must=True)
+        places = around(end, extent, 5 * sheet.scale)
+        clear = [place for place in places if not place.count(free.ink)]
+        place = free.choose(clear or places, must=True)
         assert place is not None
         colour = lighter(curve.style.colour, 0.25) if curve.mark else curve.style.colour
         sheet.write(*place.middle, text, letters, colour, bold=not curve.mark)

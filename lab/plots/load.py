@@ -333,7 +333,9 @@ def _numbers(sheet: Sheet, column: _Column) -> list[str]:
         for item, word in ((column.knee, "knee"), (column.saturation, "full at"))
         if item is not None
     ]
-    rows = [", ".join(points)]
+    room, letters = sheet.area.right - sheet.area.left, sheet.letters("note")
+    fitting = (", ".join(points[:count]) for count in range(len(points), 0, -1))
+    rows = [next((row for row in fitting if text_size(row, letters)[0] <= room), "")]
     if not _is_small(sheet):
         rows.append(_tail_in_words(sheet, column))
     return [row for row in rows if row]
