@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
@@ -111,8 +111,8 @@ def content_of(
     return Content(
         title=as_typed(title or "").strip() or title_of(results),
         sections=[
-            replace(_section(runs, kinds, case), **names)
-            for runs, names in zip(groups, _names(groups), strict=True)
+            _section(names, runs, kinds, case)
+            for names, runs in zip(_names(groups), groups, strict=True)
         ],
         notes=as_typed(notes).strip("\n").rstrip(),
         measured=_measured(results),
@@ -128,17 +128,17 @@ def _grouped(results: Sequence[Result], apart: bool) -> list[list[Result]]:
     return [runs for found in groups.values() for runs in found.values()]
 
 
-def _names(groups: Sequence[Sequence[Result]]) -> Iterable[dict[str, str]]:
-    """Return each section's names: of an experiment's later ones, how their settings differ."""
+def _names(groups: Sequence[Sequence[Result]]) -> Iterable[tuple[str, str]]:
+    """Return each section's address and title; later ones of an experiment say what differs."""
     firsts: dict[str, Result] = {}
     for number, (run, *_) in enumerate(groups, 1):
         first = firsts.setdefault(run.experiment, run)
         title = _in_words(run.experiment).capitalize()
         if run is first:
-            yield {"name": run.experiment, "title": title}
+            yield run.experiment, title
         else:
-            title += f", with {reading.difference(run, first)}"
-            yield {"name": f"{run.experiment}_{number}", "title": title}
+            difference = reading.difference(run, first)
+            yield f"{run.experiment}_{number}", f"{title}, with {difference}"
 
 
 def as_typed(text: str) -> str:
@@ -181,12 +181,14 @@ def _drawn(runs: tuple[Result, ...], kind: str, case: str | None) -> Drawn:
     return Drawn(kind, entry.name, plots.alt_text(list(runs), kind, own), runs, own)
 
 
-def _section(runs: list[Result], kinds: Sequence[str] | None, case: str | None) -> Section:
+def _section(
+    names: tuple[str, str], runs: list[Result], kinds: Sequence[str] | None, case: str | None
+) -> Section:
     first = runs[0]
     machines = {run.machine.get("id", index): run for index, run in reversed(list(enumerate(runs)))}
     return Section(
-        name=first.experiment,
-        title=_in_words(first.experiment).capitalize(),
+        name=names[0],
+        title=names[1],
         question=first.question,
         finding=reading.finding(first),
         figures=_figures(runs, kinds, case),
