@@ -13,7 +13,15 @@ from lab.panels import markup
 from lab.panels.fold import Fold
 
 FOLDED = ("Machine", "Statistics")
-SHORT_UNITS = ("s", "ms", "%", "MiB")  # they stand in the label; a longer unit says what it says
+SHORT_UNITS = (
+    "s",
+    "ms",
+    "ns",
+    "%",
+    "KiB",
+    "MiB",
+    "GiB",
+)  # they stand in the label; a longer unit says what it says
 _ROUND = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)  # the stops of a log slider in each decade
 _SLIDER_SPAN = 200  # a longer range of whole numbers is typed, not dragged
 _WIDE = widgets.Layout(width="auto", min_width="0")
@@ -51,6 +59,7 @@ class Control:
     def is_worth_saying(self) -> bool:
         """Whether its value is to be seen while it is folded: what was changed, and bare counts."""
         is_count = self.parameter.kind == "int" and not self.parameter.unit
+        is_count = is_count and self.parameter.default >= 0  # -1 stands for no choice
         return is_count or self.value != self.parameter.default
 
     @property

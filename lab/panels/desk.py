@@ -39,7 +39,7 @@ from lab.units import seconds
 _LEFT = widgets.Layout(width="290px", min_width="290px", padding="0 12px 0 0")
 # Beside the left side, or under it where a window is too narrow for both.
 _RIGHT = widgets.Layout(flex="1 1 460px", min_width="0")
-_HALF = widgets.Layout(width="49%", min_width="0")
+_THIRD = widgets.Layout(width="32%", min_width="0")
 _UNDER_WAY = ("waiting", "running")
 _SETTLED_S = 0.5  # a control that stood still for so long is where it was meant to go
 # One at a time in a kernel: two runs would measure each other.
@@ -111,6 +111,7 @@ class Panel(widgets.VBox):
         reports: Path = REPORTS,
     ) -> None:
         super().__init__()
+        self.add_class("exchange-lab-panel")
         self.experiment = experiment
         self._runs, self._shipped = runs, shipped
         self.result: Result | None = None
@@ -170,14 +171,14 @@ class Panel(widgets.VBox):
             icon="play",
             tooltip="Measure with the settings above, in processes of its own; the kernel stays "
             "free, and a tab that is closed leaves the run going",
-            layout=_HALF,
+            layout=_THIRD,
         )
         self.cancel_button = widgets.Button(
             description="Cancel",
             icon="stop",
             disabled=True,
             tooltip="End the run at once; nothing of it is kept",
-            layout=_HALF,
+            layout=_THIRD,
         )
         self.follow = widgets.Checkbox(
             value=False,
@@ -194,19 +195,19 @@ class Panel(widgets.VBox):
             icon="thumb-tack",
             disabled=True,
             tooltip="Keep this run's lines in the figure while others are made; up to five",
-            layout=widgets.Layout(width="100%", min_width="0"),
+            layout=_THIRD,
         )
         self.origin = widgets.HTML()
         self.message = widgets.HTML()
         self.command = widgets.HTML()
 
     def _left(self) -> widgets.VBox:
-        buttons = widgets.HBox([self.run_button, self.cancel_button])
+        buttons = widgets.HBox([self.run_button, self.cancel_button, self.keep_button])
         return widgets.VBox(
             [
                 *(self.presets.widget, self.controls.widget),
                 *(self.estimate, buttons, self.follow, self.phase, self.bar),
-                *(self.keep_button, self.pinned.widget, self.export.widget),
+                *(self.pinned.widget, self.export.widget),
             ],
             layout=_LEFT,
         )

@@ -58,6 +58,8 @@ STYLE = (
 .exchange-lab .said code { font-size: 14px; font-weight: 600; background: transparent; }
 .exchange-lab .events { max-width: 940px; min-height: 112px; max-height: 168px;
   overflow: auto; }
+.exchange-lab-panel .jupyter-widgets:not(.jupyter-button)
+  { margin-top: 1px; margin-bottom: 1px; }
 .exchange-lab .group { color: var(--jp-ui-font-color2, #5f6368); font-size: 12px;
   line-height: 1.3; margin-top: 2px; }
 .exchange-lab-heading.jupyter-button { text-align: left; padding: 0 4px; line-height: 26px;

@@ -10,7 +10,8 @@ from engines.errors import ExchangeLabError
 from lab.experiments import Experiment
 from lab.panels.controls import Controls
 
-_OWN = "as set below"
+_OWN = ""  # not None, which a menu shows as a blank line
+_OWN_WORDS = "own settings"
 
 
 class Presets:
@@ -30,7 +31,7 @@ class Presets:
         self.settings = _runnable(experiment)
         self._is_setting = False
         self.widget = widgets.Dropdown(
-            options=[(name, name) for name in self.settings] + [(_OWN, None)],
+            options=[(name, name) for name in self.settings] + [(_OWN_WORDS, _OWN)],
             description="Preset",
             style={"description_width": "82px"},
             layout=widgets.Layout(width="auto", min_width="0"),
@@ -46,13 +47,13 @@ class Presets:
         found = [name for name, values in self.settings.items() if _comparable(values) == now]
         self._is_setting = True
         try:
-            self.widget.value = found[0] if found else None
+            self.widget.value = found[0] if found else _OWN
         finally:
             self._is_setting = False
         self.widget.tooltip = self._words(self.widget.value)
 
     def _set(self, change: Any) -> None:
-        if self._is_setting or change.new is None:
+        if self._is_setting or change.new == _OWN:
             return
         self._is_setting = True
         try:
@@ -61,9 +62,9 @@ class Presets:
             self._is_setting = False
         self.follow()
 
-    def _words(self, name: str | None) -> str:
+    def _words(self, name: str) -> str:
         """Say what a preset changes."""
-        if name is None:
+        if name == _OWN:
             return "The controls stand as no preset has them."
         changes = self._changes[name]
         labels = {item.name: item.label.lower() for item in self._controls.parameters}
