@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from engines.errors import InputError
+import contextlib
+
+from engines.errors import FileError, InputError
 from lab.comparison_text import comparison_html
 from lab.measure import index
 from lab.measure.comparison import SideBySide, compare
@@ -47,11 +49,12 @@ def _compared(before: Result, after: Result) -> tuple[str, SideBySide]:
 def _alike(*sides: Result) -> list[Result]:
     """Return saved results that may repeat one of the sides: they tell how runs differ."""
     keys = {(side.experiment, side.machine.get("id"), _commit(side)) for side in sides}
-    return [
-        index.loaded(entry)
-        for entry in index.entries()
-        if entry.is_readable and (entry.experiment, entry.machine_id, entry.commit) in keys
-    ]
+    found = []
+    for entry in index.entries():
+        if entry.is_readable and (entry.experiment, entry.machine_id, entry.commit) in keys:
+            with contextlib.suppress(FileError):  # one that is damaged tells nothing of the others
+                found.append(index.loaded(entry))
+    return found
 
 
 def _when(result: Result) -> str:

@@ -140,6 +140,7 @@ class Browser(widgets.VBox):
         self.delete_button = _button("Delete", "trash-o", "Move the ticked results into the trash")
         self.refresh_button = _button("", "refresh", "Look again which results there are")
         self.undo_button = _button("Undo", "undo", "Put back what was deleted last")
+        self.done = widgets.HTML()
         self.question = widgets.HTML()
         self.yes_button = _button("Delete them", "trash-o", "They can be put back")
         self.yes_button.button_style = "danger"
@@ -160,8 +161,8 @@ class Browser(widgets.VBox):
         actions = widgets.HBox(
             [self.filters.clear, self.refresh_button, self.delete_button, self.undo_button]
         )
-        parts = [self.filters.widget, self.list.widget, actions, self.asking, self.export.widget]
-        return widgets.VBox(parts, layout=_LEFT)
+        parts = [self.filters.widget, self.list.widget, actions, self.done, self.asking]
+        return widgets.VBox([*parts, self.export.widget], layout=_LEFT)
 
     def _right(self) -> widgets.VBox:
         top = widgets.HBox([self.told, self.which, self.mode])
@@ -201,6 +202,7 @@ class Browser(widgets.VBox):
         self.undo_button.disabled = not self._deleted
         self.export.allow(any(entry.is_readable for entry in chosen))
         self.asking.layout.display = "none"
+        self.done.value = ""
 
     def _show_soon(self) -> None:
         """Draw when ticks and letters have stopped coming; at once where no loop runs."""
@@ -332,7 +334,8 @@ class Browser(widgets.VBox):
         self._refresh()
         self.say("")
         self.export.said.value = ""
-        self.told.value = markup.quiet(f"{_results(len(moved))} deleted; Undo puts them back")
+        it = "it" if len(moved) == 1 else "them"
+        self.done.value = markup.quiet(f"{_results(len(moved))} deleted; Undo puts {it} back")
         self.undo_button.focus()
 
     @_shown

@@ -45,8 +45,8 @@ class ResultList:
         self.newer.on_click(lambda _: self._turn(-ROWS))
         self.older.on_click(lambda _: self._turn(ROWS))
         self.place = widgets.Label(layout=_MIDDLE)
-        self.all = _button("Tick all", "check-square-o", "Choose all that the filters leave")
-        self.none = _button("Untick", "square-o", "Choose none")
+        self.all = _button("All", "check-square-o", "Choose all that the filters leave", "66px")
+        self.none = _button("None", "square-o", "Choose none", "66px")
         self.all.on_click(lambda _: self.choose(self._entries))
         self.none.on_click(lambda _: self.choose([]))
         self.count = widgets.Label(layout=_MIDDLE)
@@ -170,6 +170,6 @@ def _tick() -> widgets.Checkbox:
     return tick
 
 
-def _button(name: str, icon: str, tooltip: str) -> widgets.Button:
-    layout = widgets.Layout(width="84px", min_width="0")
+def _button(name: str, icon: str, tooltip: str, width: str = "84px") -> widgets.Button:
+    layout = widgets.Layout(width=width, min_width=width)
     return widgets.Button(description=name, icon=icon, tooltip=tooltip, layout=layout)

@@ -179,6 +179,7 @@ def delete_and_undo(notebook, browser, runs) -> None:
     notebook.page.keyboard.press("Space")
     wait_until(notebook.page, lambda: browser.locator(ROW).count() == 2)
     assert {path.name for path in runs.glob("*.json")} == before
+    browser.locator(".quiet:has-text('in front')").wait_for()
 
 
 def look_at_what_cannot_be_read(notebook, browser) -> None:

@@ -380,7 +380,7 @@ class TestDeleting:
         browser.yes_button.click()
         assert not saved["new"].exists()
         assert len(listed(browser)) == 3
-        assert "2 results deleted; Undo puts them back" in browser.told.value
+        assert "2 results deleted; Undo puts them back" in browser.done.value
         browser.undo_button.click()
         assert saved["new"].exists()
         assert {entry.path for entry in browser.list.chosen} == {saved["old"], saved["new"]}
