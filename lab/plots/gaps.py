@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from lab.measure.result import Measurement, Result
 from lab.plots import reading
 from lab.plots.along import Curve, Plot, Scale, round_ticks
-from lab.plots.sheet import FULL, Sheet, own_settings
+from lab.plots.sheet import FULL, Sheet, whole
 from lab.plots.styles import Style, style_of
 from lab.units import amount, duration
 
@@ -30,25 +30,8 @@ def gaps(
     size: tuple[float, float] = FULL,
     title: str | None = None,
 ) -> Figure:
-    """Draw how many gaps a second each CPU has that are longer than a time.
-
-    Parameters
-    ----------
-    results
-        The result that the figure is about, and earlier ones to lay behind it.
-    size
-        Width and height in inches.
-    title
-        What stands on top; the finding when None.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Made without pyplot; ``to_svg`` and ``to_png`` turn it into a file.
-    """
-    runs = reading.several(results)
-    with own_settings():
-        return _drawn(runs, size, title)
+    """Draw how many gaps a second each CPU has that are longer than a time; see ``sheet.whole``."""
+    return whole(_drawn, results, size, title)
 
 
 def shown(result: Result) -> list[str]:
@@ -124,9 +107,7 @@ def _header(runs: Sequence[Result], rivals: Sequence[str]) -> list[str]:
     every = len({item.rival for item in _timed(runs[0])})
     if every > len(rivals):
         words += f"; the {_BEST} least and the {_BEST} most disturbed of {every} CPUs"
-    doubts = [*reading.rest_of_finding(runs[0]), *reading.shakiness(runs[0])]
-    about = reading.about(runs[0], with_floor=False)
-    return [about, words, " · ".join(doubts), *reading.legend(runs)]
+    return reading.header_of_run(runs, words)
 
 
 def in_words(result: Result) -> list[str]:

@@ -350,6 +350,12 @@ def header(runs: Sequence[Result], case: str) -> list[str]:
     return [words, *_left_out(runs[0], case), *doubts(runs, case), *legend(runs)]
 
 
+def header_of_run(runs: Sequence[Result], words: str) -> list[str]:
+    """Return the lines under the title of a figure about a whole run, with how to read it."""
+    doubts = [*rest_of_finding(runs[0]), *shakiness(runs[0])]
+    return [about(runs[0], with_floor=False), words, " · ".join(doubts), *legend(runs)]
+
+
 def _left_out(result: Result, case: str) -> list[str]:
     """Say that not all rivals are drawn, where that is so."""
     every = len({item.rival for item in _timed([result], case)})

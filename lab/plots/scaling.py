@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from lab.measure.result import Measurement, Result
 from lab.plots import reading
 from lab.plots.along import Curve, Plot, Scale, Upright, round_ticks
-from lab.plots.sheet import FULL, Sheet, own_settings
+from lab.plots.sheet import FULL, Sheet, whole
 from lab.units import amount, bytes_text
 
 MEMORY, SPEED_UP = "memory", "speed_up"  # metrics that may stand beside the rates
@@ -30,25 +30,8 @@ def scaling(
     size: tuple[float, float] = FULL,
     title: str | None = None,
 ) -> Figure:
-    """Draw how many commands a second each rival takes at each point of an axis.
-
-    Parameters
-    ----------
-    results
-        The result that the figure is about, and earlier ones to lay behind it.
-    size
-        Width and height in inches.
-    title
-        What stands on top; the finding when None.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Made without pyplot; ``to_svg`` and ``to_png`` turn it into a file.
-    """
-    runs = reading.several(results)
-    with own_settings():
-        return _drawn(runs, size, title)
+    """Draw how many commands a second each rival takes along an axis; see ``sheet.whole``."""
+    return whole(_drawn, results, size, title)
 
 
 def _drawn(runs: list[Result], size: tuple[float, float], title: str | None) -> Figure:
@@ -113,9 +96,7 @@ def _header(runs: Sequence[Result], caches: Sequence[Upright]) -> list[str]:
         words += f"; grey: {_measured_book(runs[0])}'s book outgrows a cache"
     if _has(runs[0], SPEED_UP):
         words += "; light: as many times what one core does"
-    doubts = [*reading.rest_of_finding(runs[0]), *reading.shakiness(runs[0])]
-    about = reading.about(runs[0], with_floor=False)
-    return [about, words, " · ".join(doubts), *reading.legend(runs)]
+    return reading.header_of_run(runs, words)
 
 
 # -- caches ----------------------------------------------------------------------------------------

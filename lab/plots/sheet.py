@@ -10,7 +10,7 @@ import io
 import math
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import matplotlib
@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from lab.measure.result import Result
 from lab.plots.labels import FAMILY, Box, densified, text_size, wrapped
 from lab.plots.styles import GRID, INK, SHADE, SOFT_INK
 
@@ -47,6 +48,35 @@ def own_settings() -> Iterator[None]:
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_SETTINGS)
         yield
+
+
+def whole(
+    draw: Callable[[list[Result], tuple[float, float], str | None], Figure],
+    results: Result | Sequence[Result],
+    size: tuple[float, float],
+    title: str | None,
+) -> Figure:
+    """Draw a figure about a whole run, which stands still.
+
+    Parameters
+    ----------
+    draw
+        Who draws it.
+    results
+        The result that the figure is about, and earlier ones to lay behind it.
+    size
+        Width and height in inches.
+    title
+        What stands on top; the finding when None.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Made without pyplot; ``to_svg`` and ``to_png`` turn it into a file.
+    """
+    runs = [results] if isinstance(results, Result) else list(results)
+    with own_settings():
+        return draw(runs, size, title)
 
 
 class Sheet:

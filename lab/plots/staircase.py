@@ -17,7 +17,7 @@ from lab.measure.result import Result
 from lab.plots import reading
 from lab.plots.along import Curve, Plot, Scale, Upright, round_ticks
 from lab.plots.scaling import curves_of
-from lab.plots.sheet import FULL, Sheet, own_settings
+from lab.plots.sheet import FULL, Sheet, whole
 from lab.units import amount, bytes_text, duration, quantity
 
 LATENCY, BANDWIDTH = "load_latency", "bandwidth"
@@ -34,25 +34,8 @@ def staircase(
     size: tuple[float, float] = FULL,
     title: str | None = None,
 ) -> Figure:
-    """Draw what memory gives as more of it is gone through.
-
-    Parameters
-    ----------
-    results
-        The result that the figure is about, and earlier ones to lay behind it.
-    size
-        Width and height in inches.
-    title
-        What stands on top; the finding when None.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Made without pyplot; ``to_svg`` and ``to_png`` turn it into a file.
-    """
-    runs = reading.several(results)
-    with own_settings():
-        return _drawn(runs, size, title)
+    """Draw what memory gives as more of it is gone through; see ``sheet.whole``."""
+    return whole(_drawn, results, size, title)
 
 
 def _drawn(runs: list[Result], size: tuple[float, float], title: str | None) -> Figure:
@@ -111,9 +94,7 @@ def _told(curve: Curve, text: Callable[[float], str]) -> tuple[tuple[int, str], 
 def _header(runs: Sequence[Result], caches: Sequence[Upright]) -> list[str]:
     words = "a mark is the median of the runs, its bar the interval"
     words += "; grey: where a cache ends" if caches else ""
-    doubts = [*reading.rest_of_finding(runs[0]), *reading.shakiness(runs[0])]
-    about = reading.about(runs[0], with_floor=False)
-    return [about, words, " · ".join(doubts), *reading.legend(runs)]
+    return reading.header_of_run(runs, words)
 
 
 def _memory() -> Scale:

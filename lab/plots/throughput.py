@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from lab.measure.result import Measurement, Result
 from lab.plots import reading
 from lab.plots.rows import Unit, draw_rows, how_to_read
-from lab.plots.sheet import FULL, Sheet, own_settings
+from lab.plots.sheet import FULL, Sheet, whole
 from lab.units import amount
 
 _UNIT = Unit("commands a second", amount, lambda rate: f"{amount(rate)}/s", amount)
@@ -25,25 +25,8 @@ def throughput(
     size: tuple[float, float] = FULL,
     title: str | None = None,
 ) -> Figure:
-    """Draw how many commands a second each rival takes.
-
-    Parameters
-    ----------
-    results
-        The result that the figure is about, and earlier ones to lay behind it.
-    size
-        Width and height in inches.
-    title
-        What stands on top; the finding when None.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Made without pyplot; ``to_svg`` and ``to_png`` turn it into a file.
-    """
-    runs = reading.several(results)
-    with own_settings():
-        return _drawn(runs, size, title)
+    """Draw how many commands a second each rival takes; see ``sheet.whole``."""
+    return whole(_drawn, results, size, title)
 
 
 def _drawn(runs: list[Result], size: tuple[float, float], title: str | None) -> Figure:
@@ -61,6 +44,4 @@ def _measured(run: Result) -> list[Measurement]:
 
 def _header(runs: list[Result], measured: list[Measurement]) -> list[str]:
     words = how_to_read(runs[0], measured)
-    doubts = [*reading.rest_of_finding(runs[0]), *reading.shakiness(runs[0])]
-    about = reading.about(runs[0], with_floor=False)
-    return [about, words, " · ".join(doubts), *reading.legend(runs)]
+    return reading.header_of_run(runs, words)
