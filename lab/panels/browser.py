@@ -31,7 +31,8 @@ from lab.report import REPORTS
 OVERLAID_MOST = 6
 REPORTED_MOST = 40
 _LEFT = widgets.Layout(width="290px", min_width="290px", padding="0 12px 0 0")
-_RIGHT = widgets.Layout(flex="1 1 auto", min_width="0")
+_RIGHT = widgets.Layout(flex="1 1 480px", min_width="0")  # below the list where it is narrow
+_WRAPPED = widgets.Layout(flex_flow="row wrap", width="100%")
 _SETTLED_S = 0.15  # ticks that come faster are drawn as one
 FIGURE, BESIDE = "Figure", "Side by side"
 
@@ -117,7 +118,8 @@ class Browser(widgets.VBox):
             self._to_report, reports, lambda: (self.view.kind, self.view.case.value)
         )
         self._make_parts()
-        self.children = [self.heading, widgets.HBox([self._left(), self._right()])]
+        sides = [self._left(), self._right()]
+        self.children = [self.heading, widgets.HBox(sides, layout=_WRAPPED)]
         self.filters.observe(self._on_filter)
         self._refresh()
 
@@ -125,7 +127,7 @@ class Browser(widgets.VBox):
         title = "what was measured here, and what came with the lab"
         self.heading = widgets.HTML(STYLE + markup.heading("Results", title))
         self.message = widgets.HTML()
-        self.told = widgets.HTML(layout=widgets.Layout(flex="1 1 auto", width="auto"))
+        self.told = widgets.HTML(layout=widgets.Layout(flex="1 1 200px", width="auto"))
         self.mode = widgets.ToggleButtons(
             options=[FIGURE, BESIDE],
             tooltips=["The figure of what is ticked", "Two ticked results compared, old and new"],
@@ -165,7 +167,7 @@ class Browser(widgets.VBox):
         return widgets.VBox([*parts, self.export.widget], layout=_LEFT)
 
     def _right(self) -> widgets.VBox:
-        top = widgets.HBox([self.told, self.which, self.mode])
+        top = widgets.HBox([self.told, self.which, self.mode], layout=_WRAPPED)
         parts = [self.message, top, self.view.widget, self.compared]
         return widgets.VBox(parts, layout=_RIGHT)
 

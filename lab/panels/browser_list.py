@@ -46,7 +46,7 @@ class ResultList:
         self.older.on_click(lambda _: self._turn(ROWS))
         self.place = widgets.Label(layout=_MIDDLE)
         self.all = _button("All", "check-square-o", "Choose all that the filters leave", "66px")
-        self.none = _button("None", "square-o", "Choose none", "66px")
+        self.none = _button("None", "square-o", "Choose none", "74px")
         self.all.on_click(lambda _: self.choose(self._entries))
         self.none.on_click(lambda _: self.choose([]))
         self.count = widgets.Label(layout=_MIDDLE)
