@@ -315,11 +315,10 @@ def latency(
     warmed = passes.warm(warm_seconds(seconds), ticks)
     say("measuring")
     kinds = {name: Turns() for name in ("all", *action_names)}
-    slices = no_counts()
     sizes = {size: Calls() for size in call_sizes(batch, len(commands))}
-    digests = []
+    digests, slices = [], no_counts()
+    how = kinds, slices, ticks, ns_per_tick
     for turn, book in passes.repeated(say, seconds):
-        how = kinds, slices, ticks, ns_per_tick
         digests.append(_time_commands(passes, turn, book, actions, *how))
         del book  # its memory is the next one's
         for size, calls in sizes.items():

@@ -260,11 +260,17 @@ def _write_names_inside(sheet: Sheet, free: Placement, curves: list[Curve]) -> N
         extent = text_size(text, letters, not curve.mark)
         end = sheet.at(curve.x[-1], curve.y[-1])
         places = around(end, extent, 5 * sheet.scale)
-        clear = [place for place in places if not place.count(free.ink)]
+        clear = [box for box in places if _is_free(box, free)]
         place = free.choose(clear or places, must=True)
         assert place is not None
         colour = lighter(curve.style.colour, 0.25) if curve.mark else curve.style.colour
         sheet.write(*place.middle, text, letters, colour, bold=not curve.mark)
+
+
+def _is_free(box: Box, free: Placement) -> bool:
+    """Say whether nothing lies in a place: no edge, no line, no other label."""
+    taken = any(box.overlaps(other) for other in free.taken)
+    return box.inside(free.area) and not taken and not box.count(free.ink)
 
 
 def _list_names(sheet: Sheet, curves: Sequence[Curve]) -> None:
