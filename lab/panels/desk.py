@@ -147,9 +147,10 @@ class Panel(widgets.VBox):
         return added(super()._repr_mimebundle_(**options), self._still)
 
     def _still(self) -> list[str]:
-        view = self.view
-        below = view.table.value, view.verdict.value
-        return [self.heading.value, self.origin.value, view.image, *below]
+        """Return the panel without its controls; the view may not have drawn itself yet."""
+        runs, case = self.view.runs, self.view.chosen_case
+        below = [markup.table(runs, case), markup.verdict(runs[0])] if runs else []
+        return [self.heading.value, self.origin.value, self.view.image, *below]
 
     def values(self) -> dict[str, Any]:
         """Return the parameters as the controls stand, checked.
