@@ -15,11 +15,11 @@ from engines.errors import InputError
 from lab.measure.result import CHECKOUT, Result
 from lab.reports import files
 from lab.reports.content import Content, Drawn, as_typed, content_of, title_of
-from lab.reports.files import PagePath, file_name, place
-from lab.reports.formats import FORMATS
+from lab.reports.files import PagePath as PagePath
+from lab.reports.files import file_name as file_name
+from lab.reports.files import place as place
+from lab.reports.formats import FORMATS as FORMATS
 from lab.reports.whole import whole
-
-__all__ = ["FORMATS", "REPORTS", "PagePath", "file_name", "place", "write", "write_html"]
 
 REPORTS = CHECKOUT / "data" / "results" / "reports"
 
