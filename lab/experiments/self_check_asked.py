@@ -114,7 +114,7 @@ class Asked:
             start_s = time.monotonic()
             answers.append((question, self._ask(question, number)))
             took_s.append(time.monotonic() - start_s)
-            self._bench.hand_on(number + 1, len(questions), "comparisons")
+            self._bench.hand_on(f"{number + 1} of {len(questions)} comparisons")
         self._bench.finding = finding_of(answers)
         self._bench.note(
             f"A comparison took {median(took_s):.1f} s at the median and {max(took_s):.1f} s at "

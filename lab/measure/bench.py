@@ -34,7 +34,7 @@ _NO_TURNS = (
 )
 
 
-SoFar = Callable[[int, int, str], None]
+SoFar = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,7 @@ class Bench:
     fractions
         Which part of all rounds was there at each look that was planned.
     so_far
-        Told between two rounds how many are over, of how many, and that rounds are what is counted;
-        None where nobody asks.
+        Told between two rounds in words how far it is ("2 of 6 rounds"); None where nobody asks.
     """
 
     def __init__(self, report: Report) -> None:
@@ -124,10 +123,10 @@ class Bench:
         """Report what is being done."""
         self._report(phase, self._done, self._total, detail)
 
-    def hand_on(self, done: int, total: int, what: str) -> None:
+    def hand_on(self, words: str) -> None:
         """Hand on what was found up to here, where somebody asks; nothing is measured meanwhile."""
-        if self.so_far is not None and done < total:
-            self.so_far(done, total, what)
+        if self.so_far is not None:
+            self.so_far(words)
 
     def share(self, values: np.ndarray[Any, Any]) -> SharedArray:
         """Return a copy of an array that measured processes can map; gone with the bench."""
@@ -306,13 +305,14 @@ class Bench:
                     self.runs[first:], self.main_case, self.level, self.smallest
                 ):
                     break
-            self._hand_on_in_order(number + 1, rounds, cases)
+            if number + 1 < rounds:
+                self._hand_on_in_order(f"{number + 1} of {rounds} rounds", cases)
         self.runs = self._in_order(cases)
         self._note_pinning(self.runs[first:], self._kept - kept, core)
 
-    def _hand_on_in_order(self, done: int, rounds: int, cases: Sequence[Case]) -> None:
+    def _hand_on_in_order(self, words: str, cases: Sequence[Case]) -> None:
         runs, self.runs = self.runs, self._in_order(cases)
-        self.hand_on(done, rounds, "rounds")
+        self.hand_on(words)
         self.runs = runs
 
     def _in_order(self, cases: Sequence[Case]) -> list[Run]:

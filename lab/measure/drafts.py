@@ -49,19 +49,19 @@ class Drafts:
         self._start_s, self._spent_s = time.monotonic(), 0.0
         self._is_first = True
 
-    def take(self, done: int, total: int, what: str) -> None:
+    def take(self, words: str) -> None:
         """Write the result so far, unless what was written before has cost too much of the run.
 
         Parameters
         ----------
-        done, total, what
-            How much of the run it rests on: 2 of 6 rounds.
+        words
+            How much of the run it rests on.
         """
         now_s = time.monotonic()
         if self._spent_s > _SHARE_MOST * (now_s - self._start_s):
             return
         draft = self._make()
-        draft.verdict = verdict_so_far(done, total, what)
+        draft.verdict = verdict_so_far(words)
         draft.comparisons = [claiming_nothing(item) for item in draft.comparisons]
         with suppress(FileError):  # a full disk is no reason to end the run
             save_as(draft, self._path)
@@ -80,15 +80,17 @@ def claiming_nothing(comparison: Comparison) -> Comparison:
     return comparison.model_copy(update=nothing | dict.fromkeys(("p_value", "rank_p", "q_value")))
 
 
-def verdict_so_far(done: int, total: int, what: str) -> Verdict:
+def verdict_so_far(words: str) -> Verdict:
     """Return what can be said before a run is over: nothing that could be taken for its finding.
 
     Examples
     --------
-    >>> verdict_so_far(2, 6, "rounds").finding
+    >>> verdict_so_far("2 of 6 rounds").finding
     'So far: 2 of 6 rounds'
     """
-    words = f"so far {done} of {total} {what}"
     return Verdict(
-        stable=False, reason=words, remedy="wait for the rest", finding=f"So far: {words[7:]}"
+        stable=False,
+        reason=f"so far {words}",
+        remedy="wait for the rest",
+        finding=f"So far: {words}",
     )

@@ -149,7 +149,8 @@ def _described(parameter: Parameter) -> dict[str, Any]:
 
 def _label(parameter: Parameter) -> str:
     unit = parameter.unit
-    has_it = parameter.label.lower().endswith((f" {unit}", "bytes", "seconds"))
+    label = parameter.label.lower()
+    has_it = label.endswith((f" {unit}", "bytes")) or label.startswith(f"{unit}econds")
     return f"{parameter.label} ({unit})" if unit in SHORT_UNITS and not has_it else parameter.label
 
 
