@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from engines.matching import IMPLEMENTATIONS
 from lab.experiments.machine_parameters import Core, Rounds, Seconds, Seed, Smallest, StopEarly
 from lab.experiments.matching_parameters import LiveOrders, Messages
 from lab.experiments.parameters import Control
@@ -41,6 +42,9 @@ MEMORIES: dict[str, dict[str, Any]] = {
     "file, being synced": dict(backing="file", prefault="populate"),
 }
 SYNCED = "file, being synced"
+_FASTEST: Literal["native", "price_ladder"] = (
+    "price_ladder" if IMPLEMENTATIONS["native"].missing else "native"
+)
 _RARE = ("locked", "2 MiB pages", "interleaved", "shared memory, prefaulted")
 # On a command line commas part the words of a list, so the choices have none.
 CHOICES = {name.replace(",", ""): name for name in MEMORIES}
@@ -89,7 +93,7 @@ Place = Annotated[
 def mmap_tuning(
     bench: Bench,
     *,
-    tenant: Tenant = "native",
+    tenant: Tenant = _FASTEST,
     memories: Memories = _USUAL,
     messages: Messages = 50_000,
     live_orders: LiveOrders = 20_000,
