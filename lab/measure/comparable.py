@@ -136,13 +136,13 @@ def _tails(measured: Measurement) -> Iterator[Measurement]:
 def differences(before: Result, after: Result) -> list[Difference]:
     """Return what differs in parameters, machine and code."""
     names = dict.fromkeys([*before.parameters, *after.parameters])
-    forms = ({"result": before.schema_version}, {"result": after.schema_version})
+    ways = ({"result": before.way}, {"result": after.way})
     parts: list[tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = [
         ("parameter", before.parameters, after.parameters, tuple(names)),
         ("machine", before.machine, after.machine, _MACHINE),
         ("machine", before.machine, after.machine, _known_to_both(before, after)),
         ("version", before.machine, after.machine, _VERSIONS),
-        ("version", *forms, ("result",)),  # another form was also measured in another way
+        ("version", *ways, ("result",)),
         ("code", before.code.model_dump(), after.code.model_dump(), ("version", "commit", "dirty")),
     ]
     return [

@@ -401,7 +401,7 @@ def _beside(group: Group, before: Point, after: Point) -> list[str]:
         for name in _BESIDE
         if old.machine.get(name) != new.machine.get(name)
     ]
-    if old.schema_version != new.schema_version:
+    if old.way != new.way:
         found.append("another way of measuring")
     is_one_code = before.commit == after.commit and not (before.dirty or after.dirty)
     return [*found, "the same code on both sides"] if is_one_code else found

@@ -24,7 +24,7 @@ from engines.errors import FileError
 from lab.experiments.parameters import call_text, command_text
 from lab.measure.statistics import CONFIDENCE
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 CHECKOUT = Path(__file__).resolve().parents[2]
 RUNS = CHECKOUT / "data" / "results" / "runs"
 SHIPPED = CHECKOUT / "data" / "results" / "shipped"
@@ -199,7 +199,7 @@ class Result(_Record):
     changed by mistake, and not who signed it.
     """
 
-    schema_version: Literal[1, 2] = 2
+    schema_version: Literal[1, 2, 3] = 3
     experiment: str
     question: str
     parameters: dict[str, Any]
@@ -217,6 +217,11 @@ class Result(_Record):
     preparation: dict[str, Preparation] = Field(default_factory=dict)
     checksum: str | None = None
     _path: Path | None = PrivateAttr(None)
+
+    @property
+    def way(self) -> int:
+        """How it was measured: 1 without turns, 2 in turns; a later version only holds more."""
+        return min(self.schema_version, 2)
 
     @property
     def path(self) -> Path | None:

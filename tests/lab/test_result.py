@@ -94,7 +94,7 @@ def test_a_result_comes_back_as_it_went(tmp_path):
 
 def test_the_file_is_plain_json_that_names_its_version(tmp_path):
     content = json.loads(save(made(), tmp_path).read_text())
-    assert content["schema_version"] == 2
+    assert content["schema_version"] == 3
     assert content["measurements"][0]["quantiles"]["99"] == 90.0
 
 
@@ -105,7 +105,7 @@ def test_the_file_is_plain_json_that_names_its_version(tmp_path):
         ('{"schema_version": 1, "experiment": "x', "is not JSON"),
         ("[1, 2]", "has no schema_version"),
         ("{}", "has no schema_version"),
-        ('{"schema_version": 3}', "has schema version 3, this program reads 2; update it"),
+        ('{"schema_version": 4}', "has schema version 4, this program reads 3; update it"),
         ('{"schema_version": "x"}', "has schema version x"),
         ('{"schema_version": 1}', "experiment: is not a result"),
         ("\x00\xff\xfe", "is not JSON"),

@@ -283,9 +283,9 @@ UNREADABLE: dict[str, Callable[[bytes], bytes]] = {
     "a number changed": lambda text: text.replace(b'"seconds": 11.5', b'"seconds": 1.5'),
     "a field of the wrong type": lambda text: text.replace(b'"seconds": 11.5', b'"seconds": "x"'),
     "a version that is none": lambda text: text.replace(
-        b'"schema_version": 2', b'"schema_version": "2"'
+        b'"schema_version": 3', b'"schema_version": "3"'
     ),
-    "newer": lambda text: text.replace(b'"schema_version": 2', b'"schema_version": 3'),
+    "newer": lambda text: text.replace(b'"schema_version": 3', b'"schema_version": 4'),
     "much newer": lambda text: json.dumps(
         {"schema_version": 7, "experiment": {"name": "matching_latency"}, "found": []}
     ).encode(),
