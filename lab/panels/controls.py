@@ -58,9 +58,13 @@ class Control:
     @property
     def is_worth_saying(self) -> bool:
         """Whether its value is to be seen while it is folded: what was changed, and bare counts."""
-        is_count = self.parameter.kind == "int" and not self.parameter.unit
-        is_count = is_count and self.parameter.default >= 0  # -1 stands for no choice
-        return is_count or self.value != self.parameter.default
+        return self.is_bare or self.value != self.parameter.default
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is a number that counts nothing with a unit, as rounds and a seed are."""
+        is_whole = self.parameter.kind == "int" and not self.parameter.unit
+        return is_whole and self.parameter.default >= 0  # -1 stands for no choice
 
     @property
     def words(self) -> str:
@@ -70,7 +74,7 @@ class Control:
             return label if value else f"no {label}"
         if isinstance(value, list):
             return f"{len(value)} {label}"
-        unit = f" {self.parameter.unit}" if self.parameter.unit in SHORT_UNITS else ""
+        unit = f" {self.parameter.unit}" if _label(self.parameter) != self.parameter.label else ""
         return f"{label} {value:,}{unit}" if isinstance(value, int | float) else f"{label} {value}"
 
     def observe(self, changed: Callable[[Any], None]) -> None:
@@ -121,7 +125,11 @@ class Controls:
     def _say_what_is_folded(self, _: Any) -> None:
         for name, fold in self.folds.items():
             own = [one for one in self.controls.values() if one.parameter.group == name]
-            fold.say(", ".join(one.words for one in own if one.is_worth_saying))
+            # What is always said comes first: a long line is cut at its end.
+            said = sorted(
+                filter(lambda one: one.is_worth_saying, own), key=lambda one: not one.is_bare
+            )
+            fold.say(", ".join(one.words for one in said))
 
 
 def _fold(name: str, controls: list[Control]) -> Fold:

@@ -62,6 +62,7 @@ STYLE = (
   { margin-top: 1px; margin-bottom: 1px; }
 .exchange-lab .group { color: var(--jp-ui-font-color2, #5f6368); font-size: 12px;
   line-height: 1.3; margin-top: 2px; }
+.exchange-lab-remove.jupyter-button { padding: 0; text-overflow: clip; }
 .exchange-lab-heading.jupyter-button { text-align: left; padding: 0 4px; line-height: 26px;
   overflow: hidden; text-overflow: ellipsis; white-space: nowrap; box-shadow: none;
   color: var(--jp-ui-font-color1, #202124); background: transparent; }

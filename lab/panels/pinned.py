@@ -85,6 +85,7 @@ class Pinned:
         name = widgets.Text(continuous_update=False)
         name.layout = widgets.Layout(flex="1 1 auto", width="auto", min_width="0", margin="0")
         remove = widgets.Button(icon="times", tooltip="Remove this run from the figure")
+        remove.add_class("exchange-lab-remove")
         remove.layout = widgets.Layout(width="28px", min_width="28px", margin="0 0 0 2px")
         row = widgets.HBox([tick, name, remove], layout=widgets.Layout(width="100%"))
         entry = _Entry(result, kept, tick, name, remove, row)

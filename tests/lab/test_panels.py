@@ -147,7 +147,7 @@ def test_a_folded_group_says_what_is_set_in_it(latency_panel):
     statistics = latency_panel.controls.folds["Statistics"].heading
     assert statistics.description == "Statistics · rounds 3, seed 1"
     latency_panel.controls.show({"seed": 7, "stop_early": True})
-    assert statistics.description == "Statistics · rounds 3, stop early, seed 7"
+    assert statistics.description == "Statistics · rounds 3, seed 7, stop early"
 
 
 @pytest.mark.parametrize("kind", ["int", "float", "bool", "text"])
