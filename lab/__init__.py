@@ -308,27 +308,33 @@ def report(
     title: str | None = None,
     notes: str = "",
 ) -> Path:
-    """Write results as one self-contained HTML page, the data beside it as JSON.
+    """Write results as a report in the format that the file's ending names.
 
     Parameters
     ----------
     results
         One result or several, or their files.
     path
-        The page. It is written whole or not at all.
+        ``.html``, ``.pdf`` or ``.md``, with all data beside it as JSON; ``.json`` or ``.csv``;
+        ``.svg`` or ``.png`` for one figure. It is written whole or not at all.
     title, notes
         Texts for its top and its end; markup in them is shown, not obeyed.
 
     Returns
     -------
     Path
-        The page.
+        The file, which a notebook shows as a link.
+
+    Raises
+    ------
+    engines.errors.ExchangeLabError
+        There is no result, or the file cannot be written.
     """
     from lab.measure.result import Result
-    from lab.report import write_html
+    from lab.report import write
 
     chosen = [results] if isinstance(results, Result | str | PathLike) else list(results)
-    return write_html([_loaded(item) for item in chosen], path, title=title, notes=notes)
+    return write([_loaded(item) for item in chosen], path, title=title, notes=notes)
 
 
 def _loaded(result: Result | str | PathLike[str]) -> Result:
