@@ -69,7 +69,7 @@ setup: .venv/.compiled
 
 .venv/.compiled: .venv/.built $(kernels)
 	@rm -f $@
-	@echo "[4/4] compiling the kernels into the cache (half a minute the first time)"
+	@echo "[4/4] compiling the kernels into the cache (one to three minutes the first time)"
 	@$(python) -m lab.warm
 	@touch $@
 
