@@ -64,6 +64,8 @@ class LiveFigure:
         Called with 1 or -1 when an arrow key is pressed on the figure.
     failed
         Told when drawing raises; where it is None the error goes on.
+    drawn
+        Called when other curves were drawn: what is said of them is true from then on.
 
     Attributes
     ----------
@@ -82,8 +84,9 @@ class LiveFigure:
         kind: Parts,
         on_step: Callable[[int], None] = lambda step: None,
         failed: Callable[[Exception], None] | None = None,
+        drawn: Callable[[], None] = lambda: None,
     ) -> None:
-        self._parts, self._on_step = kind, on_step
+        self._parts, self._on_step, self._told_drawn = kind, on_step, drawn
         self._figure = Figure(figsize=SIZE, dpi=DPI, facecolor="white")
         self._soon = Soon(self._draw, failed)
         self._stale = _NOTHING
@@ -213,7 +216,13 @@ class LiveFigure:
         self.drawings += 1
         if what == _ALL or self._bare is None:
             self.canvas.draw()
-            return
+        else:
+            self._blit(what)
+        if what in (_ALL, _CURVES):
+            self._told_drawn()
+
+    def _blit(self, what: int) -> None:
+        """Draw over the pixels of the frame, or of the frame and the curves."""
         with own_settings():
             if what == _CURVES:
                 self._make_curves()

@@ -180,7 +180,7 @@ class View:
         found = plots.KINDS[kind].parts
         assert found is not None
         if kind not in self._live:
-            self._live[kind] = LiveFigure(found, self._step, self._say_failed)
+            self._live[kind] = LiveFigure(found, self._step, self._say_failed, self._words.ask)
             page = self.tabs.children[self.tabs.selected_index or 0]
             page.children = [page.children[0], self._live[kind].canvas]
         case = self.chosen_case or reading.default_case(self.runs[0])

@@ -299,6 +299,25 @@ class TestView:
         assert view.case.value == "cancel"
         assert (pixels(view.live) != before).any()
 
+    def test_curves_of_a_result_that_came_at_once_after_another_can_be_read(
+        self, result, latency_result
+    ):
+        """Its words were asked for before there was anything to say of its own figure."""
+        other = latency_result(samples=3_000)
+        other.comparisons.clear()  # another tab less: other figures
+
+        async def scene() -> View:
+            view = View()
+            view.show([other])
+            await asyncio.sleep(0)
+            view.show([result])
+            await asyncio.sleep(0.5)
+            return view
+
+        view = asyncio.run(scene())
+        assert len(view.live.traces) == 4
+        assert view.read_at.layout.display == ""
+
     def test_the_finding_and_the_notes_are_inert(self, latency_result):
         result = latency_result(samples=3_000)
         evil = "<img src=x onerror=alert(1)>"
