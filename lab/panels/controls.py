@@ -150,7 +150,7 @@ def _described(parameter: Parameter) -> dict[str, Any]:
     return {
         "description": _label(parameter),
         "tooltip": f"{parameter.description}{bounds}",
-        "style": {"description_width": "82px"},
+        "style": {"description_width": "94px"},
         "layout": _WIDE,
     }
 

@@ -33,7 +33,7 @@ class Presets:
         self.widget = widgets.Dropdown(
             options=[(name, name) for name in self.settings] + [(_OWN_WORDS, _OWN)],
             description="Preset",
-            style={"description_width": "82px"},
+            style={"description_width": "94px"},
             layout=widgets.Layout(width="auto", min_width="0"),
         )
         self.follow()
