@@ -21,7 +21,7 @@ from PIL import Image
 
 from lab.plots.sheet import own_settings
 
-DPI = 85  # 7.6 inches are 646 pixels: a panel's right side on a laptop
+DPI = 85  # 7.2 inches are 612 pixels: a panel's right side on a laptop, beside a scrollbar
 _LEFT_OUT = ("message", "history_buttons", "navigate_mode", "figure_label", "capture_scroll")
 _MOST_BUSY = 0.5  # of the loop's time; the rest is for messages that make the next drawing
 
@@ -38,12 +38,17 @@ class Soon:
         What to do.
     failed
         Told when it raises; on the loop nobody else would hear of it.
+    after_s
+        How long it gives way to other work at least.
     """
 
     def __init__(
-        self, work: Callable[[], None], failed: Callable[[Exception], None] | None = None
+        self,
+        work: Callable[[], None],
+        failed: Callable[[Exception], None] | None = None,
+        after_s: float = 0.0,
     ) -> None:
-        self._work, self._failed = work, failed
+        self._work, self._failed, self._after_s = work, failed, after_s
         self._is_due = False
         self._free_at = 0.0
 
@@ -56,7 +61,7 @@ class Soon:
             return
         if not self._is_due:
             self._is_due = True
-            loop.call_later(max(self._free_at - time.perf_counter(), 0.0), self._do)
+            loop.call_later(max(self._free_at - time.perf_counter(), self._after_s), self._do)
 
     def _do(self) -> None:
         self._is_due = False

@@ -29,6 +29,7 @@ _RESTS = [10.0**power * (100 - step) / 100 for power in range(2, -3, -1) for ste
 READ = [round(100.0 - rest, 6) for rest in _RESTS]
 """The percentiles at which curves can be read: nine steps to each nine."""
 _NOT_READ = "off"
+_WORDS_AFTER_S = 0.05
 _OFF = 0.0
 _NO_CHOICE = [("", "")]  # a slider has one at least
 
@@ -47,8 +48,8 @@ class View:
         self._drawn: dict[tuple[Any, ...], str] = {}
         self._live: dict[str, LiveFigure] = {}
         self._cases: list[str] = []
-        # After the figure: what is set first is painted first.
-        self._words = Soon(self._write, self._say_failed)
+        # After the figure has been painted: new text beside it would hold the browser up.
+        self._words = Soon(self._write, self._say_failed, _WORDS_AFTER_S)
         self._make_controls()
         self.tabs = widgets.Tab([])
         self.tabs.add_class("exchange-lab-tabs")
