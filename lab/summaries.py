@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def result_text(result: Result) -> str:
         _left_out(len(result.measurements) - len(told)),
         _beside(result),
         f"{state}\n{result.machine.get('name', 'unknown machine')}",
-        f"again   {result.command()}\nsaved   {result.path}",
+        f"again   {result.command()}\nsaved   {shlex.quote(str(result.path))}",
     ]
     return "\n\n".join(part for part in parts if part)
 

@@ -30,7 +30,7 @@ from lab.report import REPORTS
 
 OVERLAID_MOST = 6
 REPORTED_MOST = 40
-_LEFT = widgets.Layout(width="290px", min_width="290px", padding="0 12px 0 0")
+_LEFT = widgets.Layout(width="290px", min_width="290px", padding="0 12px 0 0", overflow="visible")
 _RIGHT = widgets.Layout(flex="1 1 480px", min_width="0")  # below the list where it is narrow
 _WRAPPED = widgets.Layout(flex_flow="row wrap", width="100%")
 _SETTLED_S = 0.15  # ticks that come faster are drawn as one

@@ -262,7 +262,7 @@ def _several(parameter: Parameter) -> tuple[widgets.Widget, list[widgets.Widget]
         )
         for choice in parameter.choices
     ]
-    name = widgets.Label(parameter.label, layout=widgets.Layout(width="100%", height="24px"))
+    name = widgets.Label(parameter.label, layout=widgets.Layout(width="auto", height="24px"))
     rows = widgets.HBox(ticks, layout=widgets.Layout(flex_flow="row wrap", width="100%"))
     return widgets.VBox([name, rows]), ticks
 

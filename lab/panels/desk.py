@@ -36,7 +36,7 @@ from lab.plots import reading
 from lab.report import REPORTS
 from lab.units import seconds
 
-_LEFT = widgets.Layout(width="290px", min_width="290px", padding="0 12px 0 0")
+_LEFT = widgets.Layout(width="290px", min_width="290px", padding="0 12px 0 0", overflow="visible")
 # Beside the left side, or under it where a window is too narrow for both.
 _RIGHT = widgets.Layout(flex="1 1 460px", min_width="0")
 _THIRD = widgets.Layout(width="32%", min_width="0")
@@ -190,7 +190,7 @@ class Panel(widgets.VBox):
         )
         self.phase = widgets.Label("", layout=widgets.Layout(min_width="0"))
         self.bar = widgets.FloatProgress(0.0, min=0.0, max=1.0)
-        self.bar.layout = widgets.Layout(width="100%", height="10px", visibility="hidden")
+        self.bar.layout = widgets.Layout(width="auto", height="10px", visibility="hidden")
         self.keep_button = widgets.Button(
             description="Keep",
             icon="thumb-tack",

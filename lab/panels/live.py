@@ -29,7 +29,7 @@ from lab.plots.sheet import Sheet, own_settings
 from lab.plots.styles import INK, SOFT_INK
 from lab.units import duration
 
-SIZE = (7.6, 3.0)  # inches; its header stands above it, as text
+SIZE = (7.2, 3.0)  # inches; its header stands above it, as text
 # What is to be drawn anew: the lower, the more.
 _ALL, _CURVES, _READ, _HOVERED, _NOTHING = range(5)
 _NEAR = 30.0  # points from a curve within which it is read

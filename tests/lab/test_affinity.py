@@ -349,7 +349,8 @@ class TestWhichCpuIsLeftAlone:
         assert one.span_ns >= 20e6 * 0.999
         assert one.lengths_ns.sum() == pytest.approx(one.lost_ns)
         assert all(one.lengths_ns >= 190)
-        assert all(one.starts_ns[1:] >= one.starts_ns[:-1] + one.lengths_ns[:-1])
+        ends_ns = one.starts_ns[:-1] + one.lengths_ns[:-1]
+        assert all(one.starts_ns[1:] >= ends_ns - 0.01)  # one may follow at once: rounding
         assert one.readings > 100_000 * (1 - one.stolen)
 
     def test_a_gap_that_was_made_is_found(self) -> None:
