@@ -79,16 +79,6 @@ def write(
     return PagePath(page)
 
 
-def write_html(
-    results: Sequence[Result],
-    path: str | os.PathLike[str],
-    title: str | None = None,
-    notes: str = "",
-) -> PagePath:
-    """Write a report as HTML, as ``write`` does for a path that ends so."""
-    return write(results, path, title, notes)
-
-
 @dataclass(frozen=True)
 class _Order:
     """What is asked of a report."""

@@ -27,7 +27,7 @@ from lab.plots.gaps import shown as gaps_shown
 from lab.plots.matrix import colours, ends_of, grids_of, readable_on
 from lab.plots.staircase import plateaus
 from lab.plots.styles import NUMBERED, RIVALS, is_independent, style_of
-from lab.report import write_html
+from lab.report import write
 from lab.result_html import result_html
 from lab.summaries import result_text
 
@@ -220,7 +220,7 @@ def test_earlier_runs_lie_behind(words_of, machines):
 def test_a_report_and_a_panel_show_machines(tmp_path, results):
     for name in ONE_OF_EACH:
         result = results[name]
-        page = write_html([result], tmp_path / f"{name}.html").read_text()
+        page = write([result], tmp_path / f"{name}.html").read_text()
         assert page.count("<img ") >= len(plots.kinds(result)), name
         view = View()
         view.show([result])

@@ -15,7 +15,7 @@ from engines.errors import FileError, InputError
 from lab import plots, tables
 from lab.measure.result import CHECKOUT, Result, save
 from lab.plots import reading
-from lab.report import write_html
+from lab.report import write
 from lab.reports.page import TEMPLATE
 
 FETCHES = ("src", "href", "action", "data", "poster", "srcset", "background")
@@ -46,7 +46,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def page(latency_result, tmp_path):
-    return Page(write_html([latency_result()], tmp_path / "report.html").read_text())
+    return Page(write([latency_result()], tmp_path / "report.html").read_text())
 
 
 def test_a_report_asks_nothing_of_the_network(page, tmp_path):
@@ -71,7 +71,7 @@ def test_every_figure_is_an_image_with_its_words(page, latency_result):
 def test_a_report_has_the_order_of_a_panel(latency_result, tmp_path):
     result = latency_result()
     result.notes = ["the machine was quiet"]
-    text = write_html([result], tmp_path / "a.html", notes="my own words").read_text()
+    text = write([result], tmp_path / "a.html", notes="my own words").read_text()
     expected = [
         result.question,
         "Half of all commands",
@@ -131,7 +131,7 @@ def test_a_finding_and_a_remark_are_said_once(latency_result, tmp_path):
     runs = [latency_result(), latency_result(seed=3)]
     for run in runs:
         run.notes = ["the machine was quiet"]
-    text = write_html(runs, tmp_path / "a.html").read_text()
+    text = write(runs, tmp_path / "a.html").read_text()
     assert text.count("the machine was quiet") == 1
     visible = " ".join(Page(text).texts)
     assert visible.count(reading.finding(runs[0])) == 1
@@ -142,7 +142,7 @@ def test_a_finding_and_a_remark_are_said_once(latency_result, tmp_path):
 
 def test_a_notebook_shows_a_report_as_a_link(throughput_result, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    page = write_html([throughput_result()], "my <b> report.html")
+    page = write([throughput_result()], "my <b> report.html")
     assert isinstance(page, Path) and page.read_text()
     shown = page._repr_html_()
     assert 'href="my%20%3Cb%3E%20report.html"' in shown
@@ -162,7 +162,7 @@ def test_what_a_person_types_is_inert(throughput_result, tmp_path):
     result.verdict.finding = result.machine["name"] = evil
     result.notes = [evil]
     result.parameters["engines"] = [evil]
-    text = write_html([result], tmp_path / "evil.html", title=evil, notes=evil).read_text()
+    text = write([result], tmp_path / "evil.html", title=evil, notes=evil).read_text()
     page = Page(text)
     assert "script" not in page.tags
     assert all(image["src"].startswith("data:") for image in page.images)
@@ -172,7 +172,7 @@ def test_what_a_person_types_is_inert(throughput_result, tmp_path):
 
 def test_the_data_lie_beside_it(latency_result, throughput_result, tmp_path):
     results = [latency_result(), throughput_result()]
-    page = write_html(results, tmp_path / "both.html")
+    page = write(results, tmp_path / "both.html")
     data = json.loads((tmp_path / "both.json").read_text())
     assert [Result.model_validate(item) for item in data["results"]] == results
     assert "both.json" in page.read_text()
@@ -183,20 +183,20 @@ def test_the_data_lie_beside_it(latency_result, throughput_result, tmp_path):
 def test_the_same_results_give_the_same_bytes(throughput_result, tmp_path):
     first, second = (tmp_path / name / "a.html" for name in ("one", "two"))
     for path in (first, second):
-        write_html([throughput_result()], path, notes="note")
+        write([throughput_result()], path, notes="note")
     assert first.read_bytes() == second.read_bytes()
     assert first.with_suffix(".json").read_bytes() == second.with_suffix(".json").read_bytes()
 
 
 def test_a_name_without_ending_gets_one(throughput_result, tmp_path):
-    assert write_html([throughput_result()], tmp_path / "plain").name == "plain.html"
+    assert write([throughput_result()], tmp_path / "plain").name == "plain.html"
     with pytest.raises(FileError, match="ending .exe; choose from .html"):
-        write_html([throughput_result()], tmp_path / "paper.exe")
+        write([throughput_result()], tmp_path / "paper.exe")
 
 
 def test_no_result_makes_no_report(tmp_path):
     with pytest.raises(InputError, match="0 results make no report"):
-        write_html([], tmp_path / "empty.html")
+        write([], tmp_path / "empty.html")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -205,19 +205,19 @@ def test_a_result_of_the_same_name_is_not_overwritten(throughput_result, tmp_pat
     before = path.read_bytes()
     page, data = path.with_suffix(".html"), path.with_suffix(".data.json")
     for _ in range(2):  # the second time over its older self
-        write_html([throughput_result()], page)
+        write([throughput_result()], page)
         assert set(tmp_path.iterdir()) == {path, page, data}
     assert path.read_bytes() == before
     assert data.name in page.read_text()
     data.write_text("{}")
     with pytest.raises(FileError, match="something else than a report's data.*--output"):
-        write_html([throughput_result()], page)
+        write([throughput_result()], page)
     assert data.read_text() == "{}"
 
 
 def test_a_report_replaces_its_older_self(throughput_result, tmp_path):
-    path = write_html([throughput_result()], tmp_path / "a.html", title="first")
-    write_html([throughput_result()], path, title="second")
+    path = write([throughput_result()], tmp_path / "a.html", title="first")
+    write([throughput_result()], path, title="second")
     assert "second" in path.read_text()
     assert json.loads(path.with_suffix(".json").read_text())["title"] == "second"
     assert sorted(item.name for item in tmp_path.iterdir()) == ["a.html", "a.json"]
@@ -226,24 +226,24 @@ def test_a_report_replaces_its_older_self(throughput_result, tmp_path):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
 def test_a_full_disk_leaves_what_was_there(throughput_result, tmp_path):
     """The part file is a link to a device that is always full, so the write itself fails."""
-    old = write_html([throughput_result()], tmp_path / "a.html", title="old")
+    old = write([throughput_result()], tmp_path / "a.html", title="old")
     before = {item.name: item.read_bytes() for item in tmp_path.iterdir()}
     os.symlink("/dev/full", tmp_path / f".a.html.{os.getpid()}.part")
     with pytest.raises(FileError, match=os.strerror(errno.ENOSPC)):
-        write_html([throughput_result()], old, title="new")
+        write([throughput_result()], old, title="new")
     assert {item.name: item.read_bytes() for item in tmp_path.iterdir()} == before
 
 
 def test_a_folder_that_cannot_be_made_is_named(throughput_result, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match="cannot be written"):
-        write_html([throughput_result()], tmp_path / "file" / "a.html")
+        write([throughput_result()], tmp_path / "file" / "a.html")
 
 
 def test_a_folder_is_no_page(throughput_result, tmp_path):
     (tmp_path / "a.html").mkdir()
     with pytest.raises(FileError, match="is a folder"):
-        write_html([throughput_result()], tmp_path / "a.html")
+        write([throughput_result()], tmp_path / "a.html")
 
 
 def test_the_template_is_found_beside_the_module():
